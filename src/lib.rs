@@ -2,6 +2,9 @@
 //! organisation's rows.
 
 mod error;
+pub mod generate;
+pub mod introspect;
 pub mod model;
+pub mod tenancy;
 
 pub use error::{Error, MigrationError, Result};
