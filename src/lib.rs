@@ -2,6 +2,7 @@
 //! organisation's rows.
 
 mod error;
+pub mod migration;
 pub mod model;
 
 pub use error::{Error, MigrationError, Result};
