@@ -1,9 +1,28 @@
 //! The data of the house: plain types that every room may know and that know no room.
 
+mod case;
+mod catalog;
+mod dataset;
+mod finding;
 mod name;
+mod query;
+mod report;
 mod script;
+mod tenancy;
 mod token;
 
+pub use case::{
+    Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
+};
+pub use catalog::{
+    Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
+    Table, Type, TypeKind,
+};
+pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
+pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
+pub use query::{Query, QueryTenant, Returns};
+pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
 pub use script::{ScriptError, Statement, split};
+pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

@@ -1,0 +1,185 @@
+//! One attempt of a check on one object, as a script that can be run and repeated.
+
+use super::{Finding, Severity, WorldKind};
+
+/// Who is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Session {
+    /// The owner of the schema, with row-level security out of the way.
+    Owner,
+    /// The application's role.
+    Application,
+}
+
+/// The tenant context that a session sets before its statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// None is set: as the session begins.
+    Unset,
+    /// The statements of `[access]` with this text as `$1`.
+    Tenant(String),
+}
+
+/// Which rows are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The seeded database, as `--keep` leaves it.
+    Seeded,
+    /// The acting tenant's rows and everyone else's as in this world, loaded in one of several physical orders.
+    World {
+        /// What everyone else's rows are like.
+        kind: WorldKind,
+        /// The order in which the acting tenant's rows were loaded: 0 is as generated.
+        layout: usize,
+    },
+}
+
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Must work, or the case is inconclusive.
+    Control,
+    /// Must be refused.
+    Attack,
+    /// Is compared with others.
+    Probe,
+}
+
+/// Statements that run in one transaction of their own (or a subtransaction) that is always rolled back.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// A few words: "by INSERT".
+    pub label: String,
+    /// Who is logged in.
+    pub session: Session,
+    /// The tenant context.
+    pub context: Context,
+    /// Which rows are there.
+    pub stage: Stage,
+    /// The statements in order. They stop at the first that fails.
+    pub statements: Vec<String>,
+}
+
+/// One attempt of a check on one object.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The check's id.
+    pub check: &'static str,
+    /// The object's name.
+    pub object: String,
+    /// What the check needs to know again when it judges; its own business.
+    pub subject: String,
+    /// The attempts, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A result set and what the server said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// Rows in text form.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows returned or changed, as the command tag has it.
+    pub affected: u64,
+}
+
+/// The server's refusal of a statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which statement of the attempt, from 0.
+    pub statement: usize,
+    /// The code of the error.
+    pub sqlstate: String,
+    /// The message, in English.
+    pub message: String,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// The constraint that it names.
+    pub constraint: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// One for each statement that worked.
+    pub outputs: Vec<Output>,
+    /// The statement that did not, if any.
+    pub refusal: Option<Refusal>,
+}
+
+impl Observation {
+    /// Every statement worked.
+    #[must_use]
+    pub fn worked(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// The first cell of a statement's first row.
+    #[must_use]
+    pub fn scalar(&self, statement: usize) -> Option<&str> {
+        self.outputs
+            .get(statement)?
+            .rows
+            .first()?
+            .first()?
+            .as_deref()
+    }
+
+    /// The rows that a statement returned or changed; 0 where it did not run.
+    #[must_use]
+    pub fn affected(&self, statement: usize) -> u64 {
+        self.outputs
+            .get(statement)
+            .map_or(0, |output| output.affected)
+    }
+}
+
+/// The verdict of a case.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The control worked and the attack did not; why.
+    Held(String),
+    /// The attack worked, or the catalog shows a defect.
+    Leaked(Box<Defect>),
+    /// It could not be judged; why, and what would settle it.
+    Inconclusive(String),
+    /// No control can exist; why.
+    NotApplicable(String),
+}
+
+/// What a check says of a defect; the harness makes it a [`Finding`].
+#[derive(Clone, Debug)]
+pub struct Defect {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was done and what came of it.
+    pub message: String,
+    /// SQL that shows it.
+    pub sql: String,
+    /// The server's code, where a refusal is part of the evidence.
+    pub sqlstate: Option<String>,
+    /// SQL or advice that mends it.
+    pub fix: String,
+}
+
+impl Defect {
+    /// The finding on this object; the harness fills in where it was made and on which versions it was seen.
+    #[must_use]
+    pub fn into_finding(self, check: &'static str, object: String) -> Finding {
+        Finding {
+            check,
+            severity: self.severity,
+            object,
+            message: self.message,
+            sql: self.sql,
+            sqlstate: self.sqlstate,
+            place: None,
+            fix: self.fix,
+            accepted: false,
+            versions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Rows, and the worlds they make: what is common to all worlds, and everyone else's rows in each.
+
+use std::collections::BTreeMap;
+
+use super::RelationName;
+
+/// A value in Postgres' text form; `None` is NULL.
+pub type Cell = Option<String>;
+
+/// One tenant's rows of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// The columns that are given, in the table's order.
+    pub columns: Vec<String>,
+    /// Each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Rows {
+    /// The position of a column.
+    #[must_use]
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|name| name == column)
+    }
+
+    /// The cell of a row.
+    #[must_use]
+    pub fn cell(&self, row: usize, column: &str) -> Option<&Cell> {
+        self.rows.get(row)?.get(self.position(column)?)
+    }
+}
+
+/// One tenant's rows (or the shared ones), by table.
+pub type Dataset = BTreeMap<RelationName, Rows>;
+
+/// Who owns rows: a tenant by its number (0 acts, the others are everyone else), or nobody (shared rows).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A tenant, by its number.
+    Tenant(usize),
+    /// Shared reference data and unclassified rows.
+    Shared,
+}
+
+/// What everyone else's rows are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorldKind {
+    /// There is nobody else.
+    Absent,
+    /// Rows that have nothing in common with the acting tenant's.
+    Different,
+    /// Rows with the acting tenant's ids where the keys allow it, and its names, e-mails, slugs and times, and more
+    /// of the kind under ids that it lacks.
+    Twins,
+}
+
+impl WorldKind {
+    /// The word for it in messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Different => "different",
+            Self::Twins => "twins",
+        }
+    }
+}
+
+/// Where a canary stands: a value that says whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// The tenant's number.
+    pub tenant: usize,
+    /// The table.
+    pub table: RelationName,
+    /// The column.
+    pub column: String,
+    /// The row's number among the tenant's rows of that table.
+    pub row: usize,
+}
+
+/// Rows that belong together: the acting tenant's and the shared ones, and everyone else's in several forms.
+#[derive(Clone, Debug, Default)]
+pub struct Worlds {
+    /// The order in which tables are loaded: parents first.
+    pub order: Vec<RelationName>,
+    /// The tenants' ids as text; the first is the acting one.
+    pub tenants: Vec<String>,
+    /// Shared rows that migrations did not leave behind.
+    pub shared: Dataset,
+    /// The acting tenant's rows: the same in every world.
+    pub acting: Dataset,
+    /// Everyone else's rows, by kind of world; one data set a tenant, the second tenant first.
+    pub others: BTreeMap<WorldKind, Vec<Dataset>>,
+    /// Rows that are valid and not loaded, by tenant (the acting one and the second one of the world `Different`):
+    /// what controls and attacks insert.
+    pub spares: Vec<Dataset>,
+    /// Foreign keys that wait: their columns are NULL in the first pass and set in a second one, for cycles.
+    pub late: BTreeMap<RelationName, Vec<String>>,
+    /// By token.
+    pub canaries: BTreeMap<String, Canary>,
+    /// Tables that got fewer rows than asked for, and why.
+    pub gaps: BTreeMap<RelationName, String>,
+    /// Unique over all tenants, so they can't be twinned: `schema.table.column`.
+    pub untwinned: Vec<String>,
+}
+
+impl Worlds {
+    /// Whose rows the seeded database holds, and which: twins of the acting tenant (the second tenant) and
+    /// strangers (the rest), so that both kinds of defect are met in one database.
+    #[must_use]
+    pub fn seeded(&self) -> Vec<&Dataset> {
+        let mut parts = vec![&self.shared, &self.acting];
+        parts.extend(
+            self.others
+                .get(&WorldKind::Twins)
+                .and_then(|all| all.first()),
+        );
+        parts.extend(
+            self.others
+                .get(&WorldKind::Different)
+                .into_iter()
+                .flat_map(|all| all.iter().skip(1)),
+        );
+        parts
+    }
+
+    /// The rows of everyone else in a world.
+    #[must_use]
+    pub fn others(&self, kind: WorldKind) -> Vec<&Dataset> {
+        self.others.get(&kind).into_iter().flatten().collect()
+    }
+
+    /// The acting tenant's id.
+    ///
+    /// # Panics
+    /// Never for worlds that the generator made: they have at least two tenants.
+    #[must_use]
+    pub fn acting_tenant(&self) -> &str {
+        &self.tenants[0]
+    }
+}

@@ -1,0 +1,156 @@
+//! The result of a run, as data; `report` renders it.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Inconclusive, Severity};
+
+/// The verdict of a run; the worst of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunVerdict {
+    /// Everything that was tried held, or is accepted.
+    Held,
+    /// Nothing or not enough was checked.
+    Inconclusive,
+    /// At least one leak (or denied weakness) that is not accepted.
+    Leaked,
+}
+
+impl RunVerdict {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Inconclusive => "inconclusive",
+            Self::Leaked => "leaked",
+        }
+    }
+
+    /// The exit status of a run that ends so. (2, the harness could not do its work, is an `Error`.)
+    #[must_use]
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Held => 0,
+            Self::Leaked => 1,
+            Self::Inconclusive => 4,
+        }
+    }
+}
+
+/// How a check's cases came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cases tried.
+    pub cases: usize,
+    /// Attacks that were refused, with a control that worked.
+    pub held: usize,
+    /// Attacks that worked.
+    pub leaked: usize,
+    /// Cases that could not be judged.
+    pub inconclusive: usize,
+    /// Cases for which no control can exist.
+    pub not_applicable: usize,
+    /// Why the held ones held: the reason and how often.
+    pub reasons: BTreeMap<String, usize>,
+}
+
+/// The server that a run used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// `docker`, `local`, `external` or `embedded`.
+    pub kind: String,
+    /// As the server says it: `18.6`.
+    pub version: String,
+    /// What was chosen and what was passed over and why, in one line.
+    pub chosen: String,
+}
+
+/// What the schema holds, as far as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaFacts {
+    /// Tables; partitions fold into their root.
+    pub tables: usize,
+    /// Tables that have the tenant column.
+    pub scoped: usize,
+    /// Tables by class, in words.
+    pub classes: BTreeMap<String, usize>,
+    /// Columns of all tables.
+    pub columns: usize,
+    /// Foreign keys; those of partitions fold into their root's.
+    pub foreign_keys: usize,
+    /// Row-level security policies.
+    pub policies: usize,
+    /// Queries that were read.
+    pub queries: usize,
+}
+
+/// What was seeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatasetFacts {
+    /// Organisations in the seeded database.
+    pub organisations: usize,
+    /// Rows in the seeded database.
+    pub rows: usize,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Starting the server.
+    pub server: u64,
+    /// Migrating the template.
+    pub migrate: u64,
+    /// Reading the catalog, generating and loading rows.
+    pub seed: u64,
+    /// Running and judging the cases.
+    pub check: u64,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// With this a run repeats exactly.
+    pub seed: String,
+    /// The server.
+    pub server: ServerFacts,
+    /// The schema.
+    pub schema: SchemaFacts,
+    /// The seeded data.
+    pub dataset: DatasetFacts,
+    /// By id of the check.
+    pub checks: BTreeMap<&'static str, Tally>,
+    /// In order of severity, check and object.
+    pub findings: Vec<Finding>,
+    /// In order of check and object.
+    pub inconclusive: Vec<Inconclusive>,
+    /// Things to say that fail nothing: a family of checks that is off, what could not be twinned.
+    pub remarks: Vec<String>,
+    /// Where the time went.
+    pub timings: Timings,
+    /// How to open the kept database: lines for a person.
+    pub kept: Vec<String>,
+    /// Weaknesses fail the run too.
+    pub deny_weakness: bool,
+}
+
+impl Report {
+    /// The worst of what is not accepted.
+    #[must_use]
+    pub fn verdict(&self) -> RunVerdict {
+        let fails = |finding: &Finding| {
+            !finding.accepted
+                && match finding.severity {
+                    Severity::Leak => true,
+                    Severity::Weakness => self.deny_weakness,
+                    Severity::Note => false,
+                }
+        };
+        if self.findings.iter().any(fails) {
+            RunVerdict::Leaked
+        } else if self.inconclusive.iter().any(|case| !case.accepted) {
+            RunVerdict::Inconclusive
+        } else {
+            RunVerdict::Held
+        }
+    }
+}
