@@ -121,7 +121,9 @@ fn excerpt(text: &str, first_line: usize, place: Option<usize>) -> String {
     let marked = before.matches('\n').count();
     let column = before.rsplit('\n').next().unwrap_or("").chars().count();
     let skipped = marked.saturating_sub(LINES / 2);
-    let width = (first_line + skipped + LINES).to_string().len();
+    let lines = text.split('\n').count();
+    let last = lines.min(skipped + LINES);
+    let width = (first_line + last - 1).to_string().len();
     let mut shown = Vec::new();
     if skipped > 0 {
         shown.push(format!("{:width$} | …", ""));
@@ -142,7 +144,7 @@ fn excerpt(text: &str, first_line: usize, place: Option<usize>) -> String {
             shown.push(format!("{:width$} | {:column$}^", "", ""));
         }
     }
-    if text.split('\n').nth(skipped + LINES).is_some() {
+    if last < lines {
         shown.push(format!("{:width$} | …", ""));
     }
     shown.join("\n")

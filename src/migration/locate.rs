@@ -1,10 +1,8 @@
 //! Finds the statement of a [`MigrationSet`] that made an object, so that a finding can name file and line.
 
-use std::path::PathBuf;
-
 use super::definition::{Head, skip};
 use super::set::MigrationSet;
-use crate::model::{RelationName, Statement, Token};
+use crate::model::{Place, RelationName, Statement, Token};
 
 /// What kind of object is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +33,7 @@ impl MigrationSet {
     /// The text is searched, not the database: what a function or a `DO` block made is not found, and an
     /// unqualified name is taken to mean any schema.
     #[must_use]
-    pub fn locate(
-        &self,
-        kind: ObjectKind,
-        relation: &RelationName,
-        name: &str,
-    ) -> Option<(PathBuf, usize)> {
+    pub fn locate(&self, kind: ObjectKind, relation: &RelationName, name: &str) -> Option<Place> {
         let wanted = Wanted {
             kind,
             relation,
@@ -53,11 +46,14 @@ impl MigrationSet {
         self.last(&wanted).or_else(|| self.last(&table))
     }
 
-    fn last(&self, wanted: &Wanted<'_>) -> Option<(PathBuf, usize)> {
+    fn last(&self, wanted: &Wanted<'_>) -> Option<Place> {
         self.migrations.iter().rev().find_map(|migration| {
             migration.script.iter().rev().find_map(|statement| {
                 let offset = wanted.offset_in(statement)?;
-                Some((migration.file.clone(), statement.line_at(offset)))
+                Some(Place {
+                    file: migration.file.display().to_string(),
+                    line: statement.line_at(offset),
+                })
             })
         })
     }
@@ -241,9 +237,9 @@ ALTER POLICY own ON crm.people USING (false);
             resets_session: true,
         };
         let relation = RelationName::parse(relation).unwrap();
-        let (file, line) = set.locate(kind, &relation, name)?;
-        assert_eq!(file, PathBuf::from("m/1.sql"));
-        Some(line)
+        let place = set.locate(kind, &relation, name)?;
+        assert_eq!(place.file, "m/1.sql");
+        Some(place.line)
     }
 
     #[test]

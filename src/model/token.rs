@@ -6,10 +6,9 @@
 pub enum TokenKind {
     /// A key word or an unquoted identifier.
     Word,
-    /// A double-quoted identifier, with its quotes.
+    /// A double-quoted identifier, with its quotes and the prefix `U&`.
     Quoted,
-    /// A literal: `'…'`, `E'…'` or `$tag$…$tag$`, with its quotes. The prefixes `B`, `X`, `N` and `U&` are
-    /// tokens of their own.
+    /// A literal: `'…'` or `$tag$…$tag$`, with its quotes and the prefixes `E`, `B`, `X`, `N` and `U&`.
     Literal,
     /// A number.
     Number,
@@ -51,7 +50,8 @@ impl Token<'_> {
         match self.kind {
             TokenKind::Word => Some(self.text.to_lowercase()),
             TokenKind::Quoted => {
-                let inside = self.text.get(1..self.text.len() - 1)?;
+                let open = self.text.find('"')? + 1;
+                let inside = self.text.get(open..self.text.len() - 1)?;
                 Some(inside.replace("\"\"", "\""))
             }
             _ => None,
@@ -107,6 +107,7 @@ impl<'a> Tokens<'a> {
             offset: self.at,
             what,
         };
+        let (quote, inside) = self.quote();
         let number = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
         match (self.peek(0), self.peek(1)) {
             (b'-', b'-') => {
@@ -117,15 +118,15 @@ impl<'a> Tokens<'a> {
                 Some(end) => Ok((TokenKind::Comment, end)),
                 None => Err(open("comment (`/*`)")),
             },
-            (b'\'', _) => match self.quoted_by(b'\'', self.at + 1, false) {
-                Some(end) => Ok((TokenKind::Literal, end)),
-                None => Err(open("string (`'`)")),
-            },
             (b'e' | b'E', b'\'') => match self.escape_string() {
                 Some(end) => Ok((TokenKind::Literal, end)),
                 None => Err(open("string (`E'`)")),
             },
-            (b'"', _) => match self.quoted_by(b'"', self.at + 1, false) {
+            _ if quote == b'\'' => match self.quoted_by(quote, inside, false) {
+                Some(end) => Ok((TokenKind::Literal, end)),
+                None => Err(open("string (`'`)")),
+            },
+            _ if quote == b'"' => match self.quoted_by(quote, inside, false) {
                 Some(end) => Ok((TokenKind::Quoted, end)),
                 None => Err(open("quoted name (`\"`)")),
             },
@@ -148,6 +149,16 @@ impl<'a> Tokens<'a> {
             }
             _ => Ok((TokenKind::Symbol, self.at + 1)),
         }
+    }
+
+    /// The quote that opens here, perhaps after a prefix, and where the text inside begins; else no quote.
+    fn quote(&self) -> (u8, usize) {
+        let prefix = match (self.peek(0), self.peek(1), self.peek(2)) {
+            (b'u' | b'U', b'&', b'\'' | b'"') => 2,
+            (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', _) => 1,
+            _ => 0,
+        };
+        (self.peek(prefix), self.at + prefix + 1)
     }
 
     /// The end of a text that opened before `from`; a doubled quote stands for itself.
@@ -276,6 +287,8 @@ mod tests {
             "$$;'$$",
             "$a$ $b$ $$ $a$",
             "$é1$x$é1$",
+            "U&'a''b'",
+            "n'a'",
             "E'a'\n 'b\\'c'",
             "E'a' -- why\n 'b\\'c'",
         ] {
@@ -323,6 +336,7 @@ mod tests {
         let name = |text| Tokens::new(text).next().unwrap().unwrap().name();
         assert_eq!(name("People").as_deref(), Some("people"));
         assert_eq!(name("\"A\"\"b\"").as_deref(), Some("A\"b"));
+        assert_eq!(name("U&\"a;\"").as_deref(), Some("a;"));
         assert_eq!(name("'a'"), None);
     }
 }
