@@ -48,7 +48,7 @@ pub enum Error {
 /// Where and how a migration failed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}:{line}: migration failed: {message}{}\n\n{statement}",
+    "{}:{line}: migration failed{}: {message}\n\n{statement}",
     file.display(),
     sqlstate.as_ref().map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default()
 )]
@@ -57,7 +57,7 @@ pub struct MigrationError {
     pub file: PathBuf,
     /// The line, from 1, that the server's error points at, else the first of the statement.
     pub line: usize,
-    /// The statement's text, cut to a screenful.
+    /// The lines of the statement around the place, with their numbers and a mark below it.
     pub statement: String,
     /// The server's message, with its detail and hint where it gave any.
     pub message: String,

@@ -7,7 +7,9 @@ mod finding;
 mod name;
 mod query;
 mod report;
+mod script;
 mod tenancy;
+mod token;
 
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
@@ -21,4 +23,6 @@ pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
 pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
+pub use script::{ScriptError, Statement, split};
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
+pub use token::{Token, TokenKind, Tokens, Unterminated};

@@ -1,1 +1,6 @@
+//! The integration tests: one binary.
 
+mod folder;
+mod migration;
+mod migration_files;
+mod scratch;

@@ -1,0 +1,105 @@
+//! [`MigrationSet`]: what is to be applied, in order.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::model::Statement;
+
+/// The migrations of a folder or a file, in the order in which they are applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationSet {
+    /// Where they were read from, as it was given.
+    pub path: PathBuf,
+    /// The name of the convention that the files follow; `none` for a folder without SQL files.
+    pub convention: &'static str,
+    /// The migrations. Empty where there are no SQL files: it is for the caller to say that nothing is proved.
+    pub migrations: Vec<Migration>,
+    /// Whether the convention gives each migration a session with settings of its own (`search_path` …), as
+    /// running `psql` for each file does. With the others a `SET` reaches the files after it.
+    pub resets_session: bool,
+}
+
+/// One migration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// The file, relative to the working directory where it lies below it.
+    pub file: PathBuf,
+    /// The name by which the database remembers it: the file's, without its ending.
+    pub name: String,
+    /// Its statements.
+    pub script: Vec<Statement>,
+    /// Whether the statements run in one transaction. Otherwise each commits by itself, and those that open
+    /// and end transactions do so.
+    pub transaction: bool,
+    /// Whether it runs again when its text has changed (Flyway's `R__…`).
+    pub repeatable: bool,
+    /// The SHA-256 of the file, in hexadecimal.
+    pub checksum: String,
+    /// What undoes it, where there is something.
+    pub down: Option<Down>,
+}
+
+/// The other direction of a [`Migration`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// The file, relative to the working directory where it lies below it.
+    pub file: PathBuf,
+    /// Its statements.
+    pub script: Vec<Statement>,
+    /// Whether the statements run in one transaction.
+    pub transaction: bool,
+}
+
+impl MigrationSet {
+    /// Reads a folder of migrations, or one file. The convention is found by the names of the files.
+    ///
+    /// # Errors
+    /// A path that is not there, files that follow no one convention, two with the same version, a file that
+    /// can't be read or split into statements. The message names the files.
+    pub fn read(path: &Path) -> Result<Self> {
+        super::read::read(path)
+    }
+
+    /// The SHA-256, in hexadecimal, of what is applied: any edited, added or renamed migration changes it.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for migration in &self.migrations {
+            let line = format!(
+                "{:?} {} {}\n",
+                migration.name, migration.checksum, migration.transaction
+            );
+            hash.update(line.as_bytes());
+        }
+        hash.update([u8::from(self.resets_session)]);
+        hexadecimal(&hash.finalize())
+    }
+
+    /// One line: how many, where, under which convention.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let path = self.path.display();
+        match self.migrations.len() {
+            0 => format!("no migrations in {path}"),
+            1 => format!("1 migration in {path} ({})", self.convention),
+            count => format!("{count} migrations in {path} ({})", self.convention),
+        }
+    }
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(super) fn checksum(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
