@@ -3,5 +3,6 @@
 
 mod error;
 pub mod model;
+pub mod server;
 
 pub use error::{Error, MigrationError, Result};

@@ -51,11 +51,7 @@ pub fn literal(text: &str) -> String {
 /// Identifiers, quoted and joined by commas.
 #[must_use]
 pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names
-        .into_iter()
-        .map(quoted)
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
 /// A table or view: schema and name. Ordered by text, never by OID, so that every output is stable.
@@ -152,10 +148,7 @@ mod tests {
         assert_eq!(printed("order"), "\"order\"");
         assert_eq!(printed("Straße"), "\"Straße\"");
         assert_eq!(printed("a\"b"), "\"a\"\"b\"");
-        assert_eq!(
-            RelationName::new("crm", "user").to_string(),
-            "crm.\"user\""
-        );
+        assert_eq!(RelationName::new("crm", "user").to_string(), "crm.\"user\"");
     }
 
     #[test]
