@@ -2,12 +2,14 @@
 //! organisation's rows.
 
 mod error;
+pub mod check;
 pub mod database;
 pub mod generate;
 pub mod introspect;
 pub mod load;
 pub mod migration;
 pub mod model;
+pub mod query;
 pub mod run;
 pub mod server;
 pub mod tenancy;
