@@ -2,7 +2,10 @@
 //! organisation's rows.
 
 mod error;
+pub mod generate;
+pub mod introspect;
 pub mod migration;
 pub mod model;
+pub mod tenancy;
 
 pub use error::{Error, MigrationError, Result};

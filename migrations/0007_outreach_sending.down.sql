@@ -1,0 +1,9 @@
+DROP TABLE outreach.suppressions;
+DROP TABLE outreach.messages;
+DROP TABLE outreach.tasks;
+DROP TABLE outreach.enrollment_step_variant_assignments;
+DROP TABLE outreach.enrollments;
+DROP TYPE outreach.suppression_reason;
+DROP TYPE outreach.message_direction;
+DROP TYPE outreach.task_state;
+DROP TYPE outreach.enrollment_state;

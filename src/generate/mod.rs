@@ -1,0 +1,96 @@
+//! Catalog → worlds: realistic rows for several organisations that hold the schema's constraints.
+//!
+//! Generation is a pure function of the catalog and the [`Genes`]: every cell has a seed of its own, hashed from
+//! the run's seed, the table, the tenant, the row and the column, so that adding a column leaves the other cells as
+//! they were. What only the database can judge (a CHECK that calls a function, a trigger, an exclusion) comes back
+//! through the harness as a new salt for the rows that it refused.
+
+mod clock;
+mod dice;
+mod hints;
+mod plan;
+mod rows;
+mod seed;
+mod strategy;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use seed::Seed;
+pub use strategy::worlds;
+
+use crate::model::{Catalog, Cell, RelationName, Tenancy, Worlds};
+
+/// What generation stands on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The schema.
+    pub catalog: &'a Catalog,
+    /// Whose rows are whose.
+    pub tenancy: &'a Tenancy,
+    /// Rows that migrations left in tables that others refer to: column → value.
+    pub existing: &'a BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+}
+
+/// Which of the worlds' rows a row is among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Shared reference data.
+    Shared,
+    /// The acting tenant's.
+    Acting,
+    /// Everyone else's, with nothing in common.
+    Different,
+    /// Everyone else's, as twins.
+    Twins,
+    /// Valid and not loaded.
+    Spare,
+}
+
+/// A row's place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowKey {
+    /// The table.
+    pub table: RelationName,
+    /// Which of the worlds' rows.
+    pub part: Part,
+    /// The tenant's number.
+    pub tenant: usize,
+    /// The row's number.
+    pub row: usize,
+}
+
+/// Everything that the worlds follow from, in a form that is easily shrunk.
+#[derive(Clone, Debug)]
+pub struct Genes {
+    /// The run's seed.
+    pub seed: Seed,
+    /// Tenants: at least two.
+    pub organisations: usize,
+    /// Rows per table and tenant: at least one.
+    pub rows: usize,
+    /// Rows that the server refused, and how often: each time they are made anew.
+    pub salts: BTreeMap<RowKey, u32>,
+    /// Rows that the server refused too often.
+    pub dropped: BTreeSet<RowKey>,
+}
+
+impl Genes {
+    /// Genes that nothing was refused of yet.
+    #[must_use]
+    pub fn new(seed: Seed, organisations: usize, rows: usize) -> Self {
+        Self {
+            seed,
+            organisations: organisations.max(2),
+            rows: rows.max(1),
+            salts: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+        }
+    }
+}
+
+/// Makes the worlds that the genes stand for.
+#[must_use]
+pub fn decode(ground: Ground<'_>, genes: &Genes) -> Worlds {
+    rows::decode(ground, genes)
+}

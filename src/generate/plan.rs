@@ -1,0 +1,320 @@
+//! What the generator knows before it makes a row: the order of tables, what each column wants, what must differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hints::{self, Reading};
+use super::value::Profile;
+use crate::model::{
+    Catalog, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table, Tenancy, TypeKind,
+};
+
+/// The plan of all tables.
+pub(super) struct Plan<'a> {
+    /// Parents first.
+    pub(super) order: Vec<&'a RelationName>,
+    /// By table.
+    pub(super) tables: BTreeMap<&'a RelationName, TablePlan<'a>>,
+    /// Keys whose columns are set in a second pass, by table.
+    pub(super) late: BTreeMap<RelationName, Vec<String>>,
+}
+
+/// The plan of one table.
+pub(super) struct TablePlan<'a> {
+    pub(super) table: &'a Table,
+    pub(super) class: &'a Class,
+    /// Writable columns with what is known of them.
+    pub(super) columns: Vec<(&'a Column, Profile)>,
+    /// Foreign keys in the order in which they choose a parent.
+    pub(super) keys: Vec<KeyPlan<'a>>,
+    /// Sets of columns that must differ from row to row.
+    pub(super) uniques: Vec<Unique<'a>>,
+    /// Pairs of columns of which the first must be below the second.
+    pub(super) ascending: Vec<(String, String)>,
+}
+
+/// A foreign key and how it is filled.
+pub(super) struct KeyPlan<'a> {
+    pub(super) key: &'a ForeignKey,
+    /// The columns that are set to NULL for "no reference"; empty where there must be one.
+    pub(super) nullable: Vec<&'a str>,
+    /// Set after all tables have rows, since it closes a circle.
+    pub(super) late: bool,
+}
+
+/// Columns that must differ from row to row.
+pub(super) struct Unique<'a> {
+    pub(super) columns: Vec<&'a str>,
+    /// The tenant column is not among them: they differ over all tenants.
+    pub(super) global: bool,
+    /// NULLs are equal to each other.
+    pub(super) nulls_equal: bool,
+    /// Compared without case, as an expression over the column suggests.
+    pub(super) folded: bool,
+    /// Holds for some rows only: the server judges.
+    pub(super) partial: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(catalog: &'a Catalog, tenancy: &'a Tenancy) -> Self {
+        let mut plan = Self {
+            order: Vec::new(),
+            tables: BTreeMap::new(),
+            late: BTreeMap::new(),
+        };
+        for table in catalog.roots() {
+            if let Some(class) = tenancy.classes.get(&table.name)
+                && *class != Class::History
+            {
+                plan.tables
+                    .insert(&table.name, TablePlan::new(catalog, table, class));
+            }
+        }
+        plan.sort();
+        plan
+    }
+
+    /// Orders tables by their keys. In a circle a nullable key waits; where none is nullable, the circle is loaded
+    /// with its keys deferred, and the row refers to the one of the same number.
+    fn sort(&mut self) {
+        let mut done: BTreeSet<&RelationName> = BTreeSet::new();
+        let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
+        while done.len() < self.tables.len() {
+            let waits = |plan: &TablePlan<'a>, optional: bool| {
+                plan.keys.iter().any(|key| {
+                    key.key.target != plan.table.name
+                        && !done.contains(&key.key.target)
+                        && self.tables.contains_key(&key.key.target)
+                        && (optional || key.nullable.is_empty())
+                })
+            };
+            let open = || {
+                self.tables
+                    .values()
+                    .filter(|plan| !done.contains(&plan.table.name))
+            };
+            let next = open()
+                .find(|plan| !waits(plan, true))
+                .or_else(|| open().find(|plan| !waits(plan, false)))
+                .or_else(|| open().next())
+                .map(|plan| &plan.table.name);
+            let Some(next) = next else { return };
+            if let Some(plan) = self.tables.get_mut(next) {
+                for key in &mut plan.keys {
+                    if key.key.target != *next
+                        && known.contains(&key.key.target)
+                        && !done.contains(&key.key.target)
+                    {
+                        key.late = true;
+                        // A deferred key bears its value at once; one that is not must wait as NULL.
+                        if !key.key.deferrable && !key.nullable.is_empty() {
+                            self.late
+                                .entry(next.clone())
+                                .or_default()
+                                .push(key.key.name.clone());
+                        }
+                    }
+                }
+            }
+            done.insert(next);
+            self.order.push(next);
+        }
+    }
+}
+
+impl<'a> TablePlan<'a> {
+    fn new(catalog: &'a Catalog, table: &'a Table, class: &'a Class) -> Self {
+        let mut reading = Reading::default();
+        for check in &table.checks {
+            hints::read(&check.expression, &mut reading);
+        }
+        let uniques = uniques(table, class);
+        let distinct: BTreeSet<&str> = uniques
+            .iter()
+            .flat_map(|unique| unique.columns.iter().copied())
+            .collect();
+        let columns = table
+            .writable_columns()
+            .map(|column| {
+                let known = reading
+                    .columns
+                    .get(&column.name)
+                    .cloned()
+                    .unwrap_or_default();
+                let mut profile = Profile {
+                    name: column.name.to_lowercase(),
+                    type_oid: column.type_oid,
+                    modifier: column.modifier,
+                    hints: known,
+                    distinct: distinct.contains(column.name.as_str()),
+                };
+                look_through_domains(catalog, &mut profile);
+                (column, profile)
+            })
+            .collect();
+        Self {
+            table,
+            class,
+            columns,
+            keys: key_plans(table, class),
+            uniques,
+            ascending: reading.ascending,
+        }
+    }
+
+    /// The column whose value is the tenant.
+    pub(super) fn tenant_column(&self) -> Option<&'a str> {
+        match self.class {
+            Class::Root { column } | Class::Scoped { column } => Some(column),
+            _ => None,
+        }
+    }
+
+    /// A unique key is made of references alone: there are at most as many rows as pairs of parents.
+    pub(super) fn bounded_by_parents(&self) -> bool {
+        self.uniques.iter().any(|unique| {
+            unique.columns.iter().all(|column| {
+                self.tenant_column() == Some(column)
+                    || self
+                        .keys
+                        .iter()
+                        .any(|key| !key.late && key.key.columns.iter().any(|name| name == column))
+            })
+        })
+    }
+}
+
+/// A domain's CHECKs and NOT NULL are the column's.
+fn look_through_domains(catalog: &Catalog, profile: &mut Profile) {
+    while let Some(crate::model::Type {
+        name,
+        kind:
+            TypeKind::Domain {
+                base,
+                modifier,
+                not_null,
+                checks,
+            },
+        ..
+    }) = catalog.types.get(&profile.type_oid)
+    {
+        let mut reading = Reading::default();
+        reading
+            .columns
+            .insert("value".to_owned(), std::mem::take(&mut profile.hints));
+        for check in checks {
+            hints::read(check, &mut reading);
+        }
+        profile.hints = reading.columns.remove("value").unwrap_or_default();
+        profile.hints.not_null |= not_null;
+        profile.type_oid = *base;
+        if *modifier != -1 {
+            profile.modifier = *modifier;
+        }
+        // A domain called `siren` says more than a column called `number`.
+        if ["siren", "siret", "email", "phone"]
+            .iter()
+            .any(|word| name.contains(word))
+        {
+            profile.name.push(' ');
+            profile.name.push_str(name);
+        }
+    }
+}
+
+fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
+    let tenant = match class {
+        Class::Root { column } | Class::Scoped { column } => Some(column.as_str()),
+        _ => None,
+    };
+    let mut keys: Vec<KeyPlan<'a>> = table
+        .foreign_keys
+        .iter()
+        .filter(|key| {
+            // The key of the tenant column alone says who the tenant is; the tenant's number gives its value.
+            key.columns
+                .iter()
+                .any(|column| Some(column.as_str()) != tenant)
+        })
+        .map(|key| {
+            let nullable = key
+                .columns
+                .iter()
+                .map(String::as_str)
+                .filter(|column| {
+                    Some(*column) != tenant
+                        && table.column(column).is_some_and(|column| {
+                            !column.not_null && column.generated == Generated::No
+                        })
+                })
+                .collect();
+            KeyPlan {
+                key,
+                nullable,
+                late: false,
+            }
+        })
+        .collect();
+    // The one that defines the tenancy first, then those that must be there, then the widest.
+    let defines = |key: &KeyPlan<'_>| matches!(class, Class::Derived { foreign_key } if *foreign_key == key.key.name);
+    keys.sort_by_key(|key| {
+        (
+            !defines(key),
+            !key.nullable.is_empty(),
+            std::cmp::Reverse(key.key.columns.len()),
+        )
+    });
+    keys
+}
+
+fn uniques<'a>(table: &'a Table, class: &'a Class) -> Vec<Unique<'a>> {
+    let tenant = match class {
+        Class::Root { column } | Class::Scoped { column } => Some(column.as_str()),
+        _ => None,
+    };
+    table
+        .indexes
+        .iter()
+        .filter(|index| index.unique || index.exclusion)
+        .map(|index| {
+            let mut columns: Vec<&str> = Vec::new();
+            let mut folded = false;
+            for key in &index.keys {
+                match key {
+                    IndexKey::Column(name) => columns.extend(
+                        table
+                            .columns
+                            .iter()
+                            .map(|c| c.name.as_str())
+                            .filter(|c| c == name),
+                    ),
+                    IndexKey::Expression { text } => {
+                        folded = true;
+                        columns.extend(
+                            table
+                                .columns
+                                .iter()
+                                .map(|c| c.name.as_str())
+                                .filter(|name| mentions(text, name)),
+                        );
+                    }
+                }
+            }
+            columns.dedup();
+            Unique {
+                global: tenant.is_none_or(|tenant| !columns.contains(&tenant)),
+                columns,
+                nulls_equal: index.nulls_not_distinct,
+                folded,
+                partial: index.predicate.is_some(),
+            }
+        })
+        .filter(|unique| !unique.columns.is_empty())
+        .collect()
+}
+
+/// Whether an expression mentions a column, as a word of its own.
+fn mentions(text: &str, column: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+        .any(|word| word == column)
+        || text.contains(&crate::model::quoted(column))
+}

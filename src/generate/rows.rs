@@ -1,0 +1,766 @@
+//! Genes → rows, table by table, tenant by tenant.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::dice::{Dice, hash};
+use super::plan::{KeyPlan, Plan, TablePlan};
+use super::value::{self, Profile};
+use super::{Genes, Ground, Part, RowKey};
+use crate::model::{Canary, Cell, Class, Column, Dataset, RelationName, Rows, WorldKind, Worlds};
+
+/// A row that must differ from others is made anew so often before it is given up.
+const ATTEMPTS: u32 = 48;
+
+/// More rows of the acting tenant's kind under ids that it lacks.
+const EXTRA_TWINS: usize = 2;
+
+pub(super) fn decode(ground: Ground<'_>, genes: &Genes) -> Worlds {
+    let plan = Plan::new(ground.catalog, ground.tenancy);
+    let mut maker = Maker {
+        ground,
+        genes,
+        plan: &plan,
+        made: BTreeMap::new(),
+        seen: HashSet::new(),
+        canaries: BTreeMap::new(),
+        refused: BTreeMap::new(),
+        tenants: (0..genes.organisations)
+            .map(|number| tenant_id(ground, genes, number))
+            .collect(),
+    };
+    maker.fill(Part::Shared, 0);
+    maker.fill(Part::Acting, 0);
+    for tenant in 1..genes.organisations {
+        maker.fill(Part::Different, tenant);
+        maker.fill(Part::Twins, tenant);
+    }
+    maker.fill(Part::Spare, 0);
+    maker.fill(Part::Spare, 1);
+    maker.into_worlds()
+}
+
+/// The tenant's id as text.
+fn tenant_id(ground: Ground<'_>, genes: &Genes, number: usize) -> String {
+    let base = ground.catalog.base_type(ground.tenancy.type_oid);
+    let name = ground
+        .catalog
+        .types
+        .get(&base)
+        .map_or("uuid", |of| of.name.as_str());
+    let mut dice = Dice::new(hash(genes.seed.number, &["tenant", &number.to_string()]));
+    match name {
+        "int2" | "int4" | "int8" | "numeric" => (1_001 + number).to_string(),
+        "uuid" => value::uuid(dice.word(), dice.word()),
+        _ => format!("org-{}-{:04x}", number + 1, dice.word() & 0xffff),
+    }
+}
+
+/// A row and where its references went.
+#[derive(Clone, Debug)]
+struct Made {
+    /// By position of the column in the plan.
+    cells: Vec<Cell>,
+    /// By position of the key in the plan: the parent's number among the same tenant's rows.
+    parents: Vec<Option<usize>>,
+}
+
+struct Maker<'a> {
+    ground: Ground<'a>,
+    genes: &'a Genes,
+    plan: &'a Plan<'a>,
+    /// `None` for a row that could not be made: numbers stay what they are.
+    made: BTreeMap<(Part, usize, &'a RelationName), Vec<Option<Made>>>,
+    seen: HashSet<(RelationName, usize, u8, Vec<Cell>)>,
+    canaries: BTreeMap<String, Canary>,
+    refused: BTreeMap<RelationName, String>,
+    tenants: Vec<String>,
+}
+
+/// The row that is being made.
+struct Draft<'a> {
+    place: RowKey,
+    salt: u32,
+    attempt: u32,
+    /// `None` where nothing was decided yet.
+    cells: Vec<Option<Cell>>,
+    parents: Vec<Option<usize>>,
+    table: &'a TablePlan<'a>,
+}
+
+impl<'a> Draft<'a> {
+    fn position(&self, column: &str) -> Option<usize> {
+        self.table
+            .columns
+            .iter()
+            .position(|(candidate, _)| candidate.name == column)
+    }
+
+    fn get(&self, column: &str) -> Option<&Cell> {
+        self.cells[self.position(column)?].as_ref()
+    }
+
+    fn set(&mut self, column: &str, cell: Cell) {
+        if let Some(position) = self.position(column) {
+            self.cells[position] = Some(cell);
+        }
+    }
+
+    fn dice(&self, seed: u64, what: &str) -> Dice {
+        let place = &self.place;
+        Dice::new(hash(
+            seed,
+            &[
+                &place.table.to_string(),
+                &format!("{:?}", place.part),
+                &place.tenant.to_string(),
+                &place.row.to_string(),
+                what,
+                &self.salt.to_string(),
+                &self.attempt.to_string(),
+            ],
+        ))
+    }
+
+    fn finish(self) -> Made {
+        Made {
+            cells: self.cells.into_iter().map(Option::flatten).collect(),
+            parents: self.parents,
+        }
+    }
+}
+
+impl<'a> Maker<'a> {
+    /// Makes all rows of one tenant in one part, in the order of the tables.
+    fn fill(&mut self, part: Part, tenant: usize) {
+        let plan = self.plan;
+        for name in &plan.order {
+            let table = &plan.tables[name];
+            let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+            if shared != (part == Part::Shared) || (shared && table.table.existing_rows > 0) {
+                continue;
+            }
+            let count = self.count(table, part, tenant);
+            for row in 0..count {
+                let place = RowKey {
+                    table: (*name).clone(),
+                    part,
+                    tenant,
+                    row,
+                };
+                let made = if self.genes.dropped.contains(&place) {
+                    None
+                } else {
+                    self.row(table, place)
+                };
+                self.made
+                    .entry((part, tenant, *name))
+                    .or_default()
+                    .push(made);
+            }
+        }
+        for name in &plan.order {
+            self.close_circles(&plan.tables[name], part, tenant);
+        }
+    }
+
+    fn count(&self, table: &TablePlan<'_>, part: Part, tenant: usize) -> usize {
+        if part == Part::Twins {
+            let acting = self.made.get(&(Part::Acting, 0, &table.table.name));
+            let extra = if matches!(table.class, Class::Root { .. }) {
+                0
+            } else {
+                EXTRA_TWINS
+            };
+            return acting.map_or(0, Vec::len) + extra;
+        }
+        if matches!(table.class, Class::Root { .. }) {
+            return 1;
+        }
+        let rows = match part {
+            Part::Spare => return 2,
+            Part::Different => self.genes.rows + tenant,
+            _ => self.genes.rows,
+        };
+        // Where each row needs a parent of its own, two parents stay free: one for a spare row, one for nobody.
+        if table.bounded_by_parents() {
+            rows.saturating_sub(2).max(1)
+        } else {
+            rows
+        }
+    }
+
+    /// One row, made anew until it differs where it must.
+    fn row(&mut self, table: &'a TablePlan<'a>, place: RowKey) -> Option<Made> {
+        let salt = self.genes.salts.get(&place).copied().unwrap_or(0);
+        let mut why = String::from("its unique keys leave no more rows");
+        for attempt in 0..ATTEMPTS {
+            let draft = Draft {
+                place: place.clone(),
+                salt,
+                attempt,
+                cells: vec![None; table.columns.len()],
+                parents: vec![None; table.keys.len()],
+                table,
+            };
+            let made = if place.part == Part::Twins {
+                self.twin(draft)
+            } else {
+                self.fresh(draft)
+            };
+            match made {
+                Ok(draft) if self.differs(&draft) => return Some(draft.finish()),
+                Ok(_) => {}
+                Err(reason) => why = reason,
+            }
+        }
+        self.refused.entry(place.table).or_insert(why);
+        None
+    }
+
+    /// A row of its own.
+    fn fresh(&mut self, mut draft: Draft<'a>) -> Result<Draft<'a>, String> {
+        let table = draft.table;
+        if let Some(column) = table.tenant_column() {
+            draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
+        }
+        for (number, key) in table.keys.iter().enumerate() {
+            if !key.late {
+                self.refer(&mut draft, number, key)?;
+            }
+        }
+        for (column, profile) in &table.columns {
+            if draft.get(&column.name).is_none() && !self.is_late(table, &column.name) {
+                let cell = self.cell(&draft, column, profile)?;
+                draft.set(&column.name, cell);
+            }
+        }
+        refer_to_itself(&mut draft);
+        order_pairs(&mut draft);
+        Ok(draft)
+    }
+
+    /// The column waits for a parent that is made later.
+    fn is_late(&self, table: &TablePlan<'_>, column: &str) -> bool {
+        table
+            .keys
+            .iter()
+            .any(|key| key.late && key.key.columns.iter().any(|name| name == column))
+    }
+
+    /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
+    fn twin(&mut self, mut draft: Draft<'a>) -> Result<Draft<'a>, String> {
+        let table = draft.table;
+        let models = self
+            .made
+            .get(&(Part::Acting, 0, &table.table.name))
+            .cloned()
+            .unwrap_or_default();
+        let row = draft.place.row;
+        let extra = row >= models.len();
+        let index = row % models.len().max(1);
+        let Some(model) = models.get(index).cloned().flatten() else {
+            return self.fresh(draft);
+        };
+        if let Some(column) = table.tenant_column() {
+            draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
+        }
+        for (number, key) in table.keys.iter().enumerate() {
+            if key.late {
+                continue;
+            }
+            match model.parents[number] {
+                // What refers to the row before it, or to itself, does so here too.
+                Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
+                _ if key
+                    .key
+                    .columns
+                    .iter()
+                    .any(|column| model_cell(table, &model, column).is_none())
+                    && !key.nullable.is_empty() =>
+                {
+                    for column in &key.nullable {
+                        if draft.get(column).is_none() {
+                            draft.set(column, None);
+                        }
+                    }
+                }
+                _ => self.refer(&mut draft, number, key)?,
+            }
+        }
+        for (position, (column, profile)) in table.columns.iter().enumerate() {
+            if draft.cells[position].is_some() || self.is_late(table, &column.name) {
+                continue;
+            }
+            let fresh = table.uniques.iter().any(|unique| {
+                unique.columns.contains(&column.name.as_str())
+                    && (unique.global || extra || draft.salt > 0)
+            });
+            let cell = if fresh {
+                self.cell(&draft, column, profile)?
+            } else {
+                model.cells[position].clone()
+            };
+            draft.cells[position] = Some(cell);
+        }
+        refer_to_itself(&mut draft);
+        order_pairs(&mut draft);
+        Ok(draft)
+    }
+
+    /// Chooses a parent for a key, or none where that is allowed.
+    fn refer(&self, draft: &mut Draft<'a>, number: usize, key: &KeyPlan<'a>) -> Result<(), String> {
+        let known_null = key
+            .key
+            .columns
+            .iter()
+            .any(|column| draft.get(column) == Some(&None));
+        let must = key.nullable.iter().any(|column| {
+            draft
+                .table
+                .columns
+                .iter()
+                .any(|(c, profile)| c.name == *column && profile.hints.not_null)
+        });
+        let mut dice = draft.dice(self.genes.seed.number, &key.key.name);
+        let nothing = |draft: &mut Draft<'a>| {
+            for column in &key.nullable {
+                if draft.get(column).is_none() {
+                    draft.set(column, None);
+                }
+            }
+        };
+        let skip = draft.place.row > 0 && dice.one_in(4);
+        if !key.nullable.is_empty() && (known_null || (skip && !must)) {
+            nothing(draft);
+            return Ok(());
+        }
+        let parents = self.parents(draft, key);
+        // The last row of a table is referred to by none, as long as there are others: it can be deleted.
+        let open =
+            if parents.len() > 1 && usize::try_from(draft.attempt).unwrap_or(0) < parents.len() {
+                parents.len() - 1
+            } else {
+                parents.len()
+            };
+        let start = dice.below(open) + usize::try_from(draft.attempt).unwrap_or(0);
+        for step in 0..open {
+            let (parent, values) = &parents[(start + step) % open];
+            let fits = key
+                .key
+                .columns
+                .iter()
+                .zip(values)
+                .all(|(column, value)| draft.get(column).is_none_or(|cell| cell == value));
+            if fits && values.iter().all(Option::is_some) {
+                for (column, value) in key.key.columns.iter().zip(values) {
+                    draft.set(column, value.clone());
+                }
+                draft.parents[number] = *parent;
+                return Ok(());
+            }
+        }
+        if !key.nullable.is_empty() {
+            nothing(draft);
+            return Ok(());
+        }
+        if key.key.target == draft.place.table {
+            // The first row of a table that must refer to itself: see `refer_to_itself`.
+            return Ok(());
+        }
+        Err(format!(
+            "no row of {} could be referred to by {}",
+            key.key.target, key.key.name
+        ))
+    }
+
+    /// Refers to the parent of this number among the same tenant's rows. Returns whether it is there and fits.
+    fn refer_to(
+        &self,
+        draft: &mut Draft<'a>,
+        number: usize,
+        key: &KeyPlan<'a>,
+        parent: usize,
+    ) -> bool {
+        let parents = self.parents(draft, key);
+        let Some((_, values)) = parents.iter().find(|(index, _)| *index == Some(parent)) else {
+            return false;
+        };
+        let fits = key
+            .key
+            .columns
+            .iter()
+            .zip(values)
+            .all(|(column, value)| draft.get(column).is_none_or(|cell| cell == value));
+        if fits {
+            for (column, value) in key.key.columns.iter().zip(values) {
+                draft.set(column, value.clone());
+            }
+            draft.parents[number] = Some(parent);
+        }
+        fits
+    }
+
+    /// The rows that a key may refer to: the same tenant's, or shared ones. With their number, where it has one.
+    fn parents(&self, draft: &Draft<'a>, key: &KeyPlan<'a>) -> Vec<(Option<usize>, Vec<Cell>)> {
+        let target = &key.key.target;
+        let Some(table) = self.plan.tables.get(target) else {
+            return Vec::new();
+        };
+        let mut found: Vec<(Option<usize>, Vec<Cell>)> = Vec::new();
+        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let (part, tenant) = match draft.place.part {
+            _ if shared => (Part::Shared, 0),
+            Part::Spare if draft.place.tenant == 0 => (Part::Acting, 0),
+            Part::Spare => (Part::Different, draft.place.tenant),
+            part => (part, draft.place.tenant),
+        };
+        if let Some((_, name)) = self
+            .plan
+            .tables
+            .get_key_value(target)
+            .map(|(name, t)| (t, *name))
+            && let Some(rows) = self.made.get(&(part, tenant, name))
+        {
+            for (index, made) in rows.iter().enumerate() {
+                if let Some(made) = made {
+                    let values = key
+                        .key
+                        .target_columns
+                        .iter()
+                        .map(|column| model_cell(table, made, column).cloned().flatten())
+                        .collect();
+                    found.push(((!shared).then_some(index), values));
+                }
+            }
+        }
+        if shared {
+            for row in self.ground.existing.get(target).into_iter().flatten() {
+                let values = key
+                    .key
+                    .target_columns
+                    .iter()
+                    .map(|column| row.get(column).cloned().flatten())
+                    .collect();
+                found.push((None, values));
+            }
+        }
+        found
+    }
+
+    /// A value for a column that no key fills.
+    fn cell(
+        &mut self,
+        draft: &Draft<'a>,
+        column: &Column,
+        profile: &Profile,
+    ) -> Result<Cell, String> {
+        let mut dice = draft.dice(self.genes.seed.number, &column.name);
+        if profile.hints.null {
+            return Ok(None);
+        }
+        let nullable = !column.not_null && !profile.hints.not_null;
+        // What marks a row as gone is rare, other gaps rarer; the first row has none.
+        let gone = [
+            "deleted", "archived", "removed", "revoked", "disabled", "cancel",
+        ]
+        .iter()
+        .any(|word| profile.name.starts_with(word));
+        if nullable
+            && (if gone {
+                draft.place.row == 0 || !dice.one_in(4)
+            } else {
+                draft.place.row > 0 && dice.one_in(8)
+            })
+        {
+            return Ok(None);
+        }
+        let place = &draft.place;
+        let block = match place.part {
+            Part::Shared => 0,
+            Part::Acting => 1,
+            Part::Spare => 2 + place.tenant,
+            Part::Different => 4 + 2 * place.tenant,
+            Part::Twins => 5 + 2 * place.tenant,
+        };
+        let ordinal = block as u64 * 1_000_000
+            + u64::from(draft.salt * ATTEMPTS + draft.attempt) * 1_000
+            + place.row as u64;
+        let token = (place.tenant > 0).then(|| canary_token(dice.word()));
+        let made = value::value(
+            profile,
+            &value::Cell {
+                catalog: self.ground.catalog,
+                instant: self.genes.seed.instant,
+                ordinal,
+                canary: token.as_deref(),
+            },
+            &mut dice,
+        )
+        .map_err(|why| format!("column {}: {why}", place.table.object(&column.name)))?;
+        if let Some(token) = token.filter(|token| made.contains(token)) {
+            self.canaries.insert(
+                token,
+                Canary {
+                    tenant: place.tenant,
+                    table: place.table.clone(),
+                    column: column.name.clone(),
+                    row: place.row,
+                },
+            );
+        }
+        Ok(Some(made))
+    }
+
+    /// Whether the row differs from all others where it must; if so, it is remembered.
+    fn differs(&mut self, draft: &Draft<'a>) -> bool {
+        let mut marks = Vec::new();
+        for (number, unique) in draft.table.uniques.iter().enumerate() {
+            if unique.partial {
+                continue;
+            }
+            let values: Vec<Cell> = unique
+                .columns
+                .iter()
+                .map(|column| draft.get(column).cloned().flatten())
+                .collect();
+            if !unique.nulls_equal && values.iter().any(Option::is_none) {
+                continue;
+            }
+            let values = if unique.folded {
+                values
+                    .into_iter()
+                    .map(|cell| cell.map(|text| text.to_lowercase()))
+                    .collect()
+            } else {
+                values
+            };
+            // Keys with the tenant in them can't collide between tenants, and a tenant's rows in one world never
+            // meet its rows in another.
+            let scope = if unique.global && !matches!(draft.table.class, Class::Root { .. }) {
+                0
+            } else {
+                match (draft.place.part, draft.place.tenant) {
+                    (Part::Shared, _) | (Part::Acting, _) | (Part::Spare, 0) => 1,
+                    (Part::Different | Part::Spare, _) => 2,
+                    (Part::Twins, _) => 3,
+                }
+            };
+            marks.push((draft.place.table.clone(), number, scope, values));
+        }
+        if marks.iter().any(|mark| self.seen.contains(mark)) {
+            return false;
+        }
+        self.seen.extend(marks);
+        true
+    }
+
+    /// Sets the keys that close a circle, now that every table has rows.
+    fn close_circles(&mut self, table: &'a TablePlan<'a>, part: Part, tenant: usize) {
+        let late: Vec<usize> = (0..table.keys.len())
+            .filter(|n| table.keys[*n].late)
+            .collect();
+        if late.is_empty() {
+            return;
+        }
+        let name = &table.table.name;
+        let Some(rows) = self.made.remove(&(part, tenant, name)) else {
+            return;
+        };
+        let closed = rows
+            .into_iter()
+            .enumerate()
+            .map(|(row, made)| {
+                let made = made?;
+                let place = RowKey {
+                    table: name.clone(),
+                    part,
+                    tenant,
+                    row,
+                };
+                let salt = self.genes.salts.get(&place).copied().unwrap_or(0);
+                let waiting: Vec<bool> = table
+                    .columns
+                    .iter()
+                    .map(|(column, _)| {
+                        self.is_late(table, &column.name)
+                            && Some(column.name.as_str()) != table.tenant_column()
+                    })
+                    .collect();
+                let mut draft = Draft {
+                    place,
+                    salt,
+                    attempt: 0,
+                    cells: made
+                        .cells
+                        .into_iter()
+                        .zip(waiting)
+                        .map(|(cell, waits)| {
+                            if waits && cell.is_none() {
+                                None
+                            } else {
+                                Some(cell)
+                            }
+                        })
+                        .collect(),
+                    parents: made.parents,
+                    table,
+                };
+                for number in &late {
+                    // A row that finds no parent keeps NULL; where that is not allowed, the server will say so.
+                    let _ = self.refer(&mut draft, *number, &table.keys[*number]);
+                }
+                Some(draft.finish())
+            })
+            .collect();
+        self.made.insert((part, tenant, name), closed);
+    }
+
+    fn into_worlds(self) -> Worlds {
+        let plan = self.plan;
+        let dataset = |part: Part, tenant: usize| -> Dataset {
+            plan.order
+                .iter()
+                .filter_map(|name| {
+                    let rows = self.made.get(&(part, tenant, name))?;
+                    Some(((*name).clone(), into_rows(&plan.tables[name], rows)))
+                })
+                .collect()
+        };
+        let others = |part| {
+            (1..self.genes.organisations)
+                .map(|tenant| dataset(part, tenant))
+                .collect()
+        };
+        let acting = dataset(Part::Acting, 0);
+        let gaps = acting
+            .iter()
+            .chain(&dataset(Part::Shared, 0))
+            .filter(|(_, rows)| rows.rows.is_empty())
+            .map(|(name, _)| {
+                let why = self.refused.get(name).cloned();
+                (
+                    name.clone(),
+                    why.unwrap_or_else(|| "the server refused every row".to_owned()),
+                )
+            })
+            .collect();
+        Worlds {
+            order: plan.order.iter().map(|name| (*name).clone()).collect(),
+            shared: dataset(Part::Shared, 0),
+            acting,
+            others: BTreeMap::from([
+                (WorldKind::Different, others(Part::Different)),
+                (WorldKind::Twins, others(Part::Twins)),
+            ]),
+            spares: vec![dataset(Part::Spare, 0), dataset(Part::Spare, 1)],
+            late: plan.late.clone(),
+            untwinned: untwinned(plan),
+            gaps,
+            canaries: self.canaries,
+            tenants: self.tenants,
+        }
+    }
+}
+
+fn model_cell<'m>(table: &TablePlan<'_>, made: &'m Made, column: &str) -> Option<&'m Cell> {
+    let position = table.columns.iter().position(|(c, _)| c.name == column)?;
+    made.cells.get(position)
+}
+
+fn into_rows(table: &TablePlan<'_>, rows: &[Option<Made>]) -> Rows {
+    Rows {
+        columns: table
+            .columns
+            .iter()
+            .map(|(column, _)| column.name.clone())
+            .collect(),
+        rows: rows
+            .iter()
+            .flatten()
+            .map(|made| made.cells.clone())
+            .collect(),
+    }
+}
+
+/// A reference to the own table that found no row before this one refers to the row itself.
+fn refer_to_itself(draft: &mut Draft<'_>) {
+    let table = draft.table;
+    for key in &table.keys {
+        if key.key.target == draft.place.table {
+            for (column, target) in key.key.pairs() {
+                if draft.get(column).is_none_or(Option::is_none)
+                    && key.nullable.is_empty()
+                    && let Some(own) = draft.get(target).cloned()
+                {
+                    draft.set(column, own);
+                }
+            }
+        }
+    }
+}
+
+/// Swaps two values where a CHECK wants them in the other order.
+fn order_pairs(draft: &mut Draft<'_>) {
+    let table = draft.table;
+    for (low, high) in &table.ascending {
+        let kind = |name: &str| table.table.column(name).map(|column| column.type_oid);
+        let free = |name: &String| {
+            Some(name.as_str()) != table.tenant_column()
+                && !table.keys.iter().any(|key| key.key.columns.contains(name))
+        };
+        if kind(low) == kind(high)
+            && free(low)
+            && free(high)
+            && let (Some(Some(a)), Some(Some(b))) =
+                (draft.get(low).cloned(), draft.get(high).cloned())
+        {
+            let above = match (a.parse::<f64>(), b.parse::<f64>()) {
+                (Ok(a), Ok(b)) => a > b,
+                _ => a > b,
+            };
+            if above {
+                draft.set(low, Some(b));
+                draft.set(high, Some(a));
+            }
+        }
+    }
+}
+
+/// Twelve letters and digits that no other text has.
+fn canary_token(mut word: u64) -> String {
+    let mut token = String::from("wtq");
+    for _ in 0..9 {
+        let digit = u8::try_from(word % 36).unwrap_or(0);
+        token.push(char::from(if digit < 10 {
+            b'0' + digit
+        } else {
+            b'a' + digit - 10
+        }));
+        word /= 36;
+    }
+    token
+}
+
+/// Columns that are unique over all tenants and that no key fills.
+fn untwinned(plan: &Plan<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, table) in &plan.tables {
+        if !matches!(table.class, Class::Scoped { .. } | Class::Derived { .. }) {
+            continue;
+        }
+        for unique in table.uniques.iter().filter(|unique| unique.global) {
+            for column in &unique.columns {
+                let filled = table
+                    .keys
+                    .iter()
+                    .any(|key| key.key.columns.iter().any(|c| c == column));
+                if !filled {
+                    found.push(name.object(column));
+                }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}

@@ -1,0 +1,314 @@
+//! Catalog and settings → the class of every table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Catalog, Class, ForeignKey, NullMeans, RelationName, Table, Tenancy};
+
+/// What the user says of the tenancy; names as written in `watertight.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The tenant column's name wherever `columns` names no other.
+    pub column: String,
+    /// By table, where the column is called differently.
+    pub columns: BTreeMap<String, String>,
+    /// The table of tenants.
+    pub table: Option<String>,
+    /// Reference data.
+    pub shared: Vec<String>,
+    /// Global rows and the scoped column through which a tenant sees them.
+    pub linked: BTreeMap<String, String>,
+    /// Tables whose tenancy is that of a parent, and the foreign key that says so.
+    pub derived: BTreeMap<String, String>,
+    /// What NULL in a tenant column means.
+    pub null_means: NullMeans,
+}
+
+/// Book-keeping tables of migration tools: nobody's rows.
+const HISTORIES: [&str; 14] = [
+    "_sqlx_migrations",
+    "flyway_schema_history",
+    "schema_migrations",
+    "ar_internal_metadata",
+    "__diesel_schema_migrations",
+    "_prisma_migrations",
+    "goose_db_version",
+    "alembic_version",
+    "django_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "databasechangelog",
+    "databasechangeloglock",
+    "refinery_schema_history",
+];
+
+/// Classifies every table.
+///
+/// # Errors
+/// A sentence that names a declared table or column that is not there, and the nearest way out.
+pub fn classify(catalog: &Catalog, declared: &Declared) -> Result<Tenancy, String> {
+    let mut tenancy = Tenancy {
+        null_means: declared.null_means,
+        ..Tenancy::default()
+    };
+    declare(catalog, declared, &mut tenancy)?;
+    let columns = declared_columns(catalog, declared)?;
+    for table in catalog.roots() {
+        if tenancy.classes.contains_key(&table.name) {
+            continue;
+        }
+        let column = columns.get(&table.name).unwrap_or(&declared.column);
+        if table.column(column).is_some() {
+            tenancy.classes.insert(
+                table.name.clone(),
+                Class::Scoped {
+                    column: column.clone(),
+                },
+            );
+        } else if HISTORIES.contains(&table.name.name.as_str()) {
+            tenancy.classes.insert(table.name.clone(), Class::History);
+        }
+    }
+    find_root(catalog, declared, &mut tenancy)?;
+    derive(catalog, &mut tenancy);
+    for table in catalog.roots() {
+        if !tenancy.classes.contains_key(&table.name) {
+            let advice = advice(catalog, declared, table);
+            tenancy
+                .classes
+                .insert(table.name.clone(), Class::Unclassified { advice });
+        }
+    }
+    set_type(catalog, &mut tenancy);
+    Ok(tenancy)
+}
+
+/// Enters what the user declared: shared, linked and derived tables.
+fn declare(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> Result<(), String> {
+    for name in &declared.shared {
+        let table = known(catalog, "tenant.shared", name)?;
+        tenancy.classes.insert(table.name.clone(), Class::Shared);
+    }
+    for (name, path) in &declared.linked {
+        let table = known(catalog, "tenant.linked", name)?;
+        let (through, column) = path
+            .rsplit_once('.')
+            .ok_or_else(|| format!("tenant.linked: `{path}` is not `schema.table.column`"))?;
+        let through = known(catalog, "tenant.linked", through)?;
+        let column = crate::model::split_dotted(column)?.concat();
+        if through.column(&column).is_none() {
+            return Err(format!(
+                "tenant.linked: {} has no column `{column}`",
+                through.name
+            ));
+        }
+        tenancy.classes.insert(
+            table.name.clone(),
+            Class::Linked {
+                through: through.name.clone(),
+                column,
+            },
+        );
+    }
+    for (name, key) in &declared.derived {
+        let table = known(catalog, "tenant.derived", name)?;
+        if table.foreign_key(key).is_none() {
+            let has: Vec<&str> = table.foreign_keys.iter().map(|k| k.name.as_str()).collect();
+            return Err(format!(
+                "tenant.derived: {} has no foreign key `{key}`; it has {}",
+                table.name,
+                has.join(", ")
+            ));
+        }
+        tenancy.classes.insert(
+            table.name.clone(),
+            Class::Derived {
+                foreign_key: key.clone(),
+            },
+        );
+    }
+    Ok(())
+}
+
+fn declared_columns(
+    catalog: &Catalog,
+    declared: &Declared,
+) -> Result<BTreeMap<RelationName, String>, String> {
+    let mut columns = BTreeMap::new();
+    for (name, column) in &declared.columns {
+        let table = known(catalog, "tenant.columns", name)?;
+        if table.column(column).is_none() {
+            return Err(format!(
+                "tenant.columns: {} has no column `{column}`",
+                table.name
+            ));
+        }
+        columns.insert(table.name.clone(), column.clone());
+    }
+    Ok(columns)
+}
+
+fn known<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Table, String> {
+    let wanted = RelationName::parse(name).map_err(|error| format!("{key}: {error}"))?;
+    if let Some(table) = catalog.tables.get(&wanted) {
+        return Ok(table);
+    }
+    let alike: Vec<String> = catalog
+        .tables
+        .keys()
+        .filter(|other| other.name == wanted.name || other.name.eq_ignore_ascii_case(&wanted.name))
+        .map(ToString::to_string)
+        .collect();
+    Err(if alike.is_empty() {
+        format!("{key}: the migrations make no table {wanted}")
+    } else {
+        format!(
+            "{key}: the migrations make no table {wanted}; did you mean {}?",
+            alike.join(" or ")
+        )
+    })
+}
+
+/// The table of tenants: the declared one, else the one that most tenant columns refer to.
+fn find_root(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> Result<(), String> {
+    let mut votes: BTreeMap<(RelationName, String), usize> = BTreeMap::new();
+    for (name, class) in &tenancy.classes {
+        if let (Class::Scoped { column }, Some(table)) = (class, catalog.tables.get(name)) {
+            for key in &table.foreign_keys {
+                if key.columns == [column.clone()] {
+                    *votes
+                        .entry((key.target.clone(), key.target_columns[0].clone()))
+                        .or_default() += 1;
+                }
+            }
+        }
+    }
+    let elected = votes
+        .into_iter()
+        .max_by(|(a, x), (b, y)| x.cmp(y).then(b.cmp(a)))
+        .map(|(root, _)| root);
+    let root = match &declared.table {
+        Some(name) => {
+            let table = known(catalog, "tenant.table", name)?;
+            let column = elected
+                .filter(|(root, _)| *root == table.name)
+                .map(|(_, column)| column)
+                .or_else(|| table.primary_key().first().map(ToString::to_string))
+                .ok_or_else(|| format!("tenant.table: {} has no primary key", table.name))?;
+            Some((table.name.clone(), column))
+        }
+        None => elected,
+    };
+    if let Some((name, column)) = root {
+        tenancy.classes.insert(
+            name.clone(),
+            Class::Root {
+                column: column.clone(),
+            },
+        );
+        tenancy.root = Some((name, column));
+    }
+    Ok(())
+}
+
+/// Tables whose tenant is that of a parent: a NOT NULL path of foreign keys to an owned table. Level by level, so
+/// that the shortest path wins; two shortest paths to tables with tenants are said to be ambiguous.
+fn derive(catalog: &Catalog, tenancy: &mut Tenancy) {
+    loop {
+        let owned: BTreeSet<RelationName> = tenancy.owned().cloned().collect();
+        let mut found = Vec::new();
+        for table in catalog.roots() {
+            if tenancy.classes.contains_key(&table.name) {
+                continue;
+            }
+            let paths: Vec<&ForeignKey> = table
+                .foreign_keys
+                .iter()
+                .filter(|key| {
+                    owned.contains(&key.target)
+                        && key.columns.iter().all(|column| {
+                            table.column(column).is_some_and(|column| column.not_null)
+                        })
+                })
+                .collect();
+            if let Some(first) = paths.first() {
+                if paths.len() > 1 {
+                    let names: Vec<&str> = paths.iter().map(|key| key.name.as_str()).collect();
+                    tenancy.ambiguous.insert(
+                        table.name.clone(),
+                        format!(
+                            "its rows have {} ways to a tenant ({}), and nothing makes them agree",
+                            paths.len(),
+                            names.join(", ")
+                        ),
+                    );
+                }
+                found.push((
+                    table.name.clone(),
+                    Class::Derived {
+                        foreign_key: first.name.clone(),
+                    },
+                ));
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        tenancy.classes.extend(found);
+    }
+}
+
+/// The line of configuration that would settle an unclassified table.
+fn advice(catalog: &Catalog, declared: &Declared, table: &Table) -> String {
+    let name = table.name.to_string();
+    let referrer = catalog.roots().find_map(|other| {
+        other.column(&declared.column)?;
+        let key = other
+            .foreign_keys
+            .iter()
+            .find(|key| key.target == table.name && key.columns.len() == 1)?;
+        Some(other.name.object(&key.columns[0]))
+    });
+    match referrer {
+        Some(path) => format!(
+            "[tenant] linked = {{ {} = {} }} where a tenant sees its rows through that column, or shared = [{}]",
+            toml_string(&name),
+            toml_string(&path),
+            toml_string(&name)
+        ),
+        None => format!(
+            "[tenant] shared = [{}] where it is reference data, or columns = {{ {} = \"…\" }} where its tenant \
+             column has another name",
+            toml_string(&name),
+            toml_string(&name)
+        ),
+    }
+}
+
+fn toml_string(text: &str) -> String {
+    if text.contains('"') {
+        format!("'{text}'")
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+/// The tenant's type: that of the root's id, else of the first tenant column.
+fn set_type(catalog: &Catalog, tenancy: &mut Tenancy) {
+    let column = tenancy
+        .root
+        .clone()
+        .or_else(|| {
+            tenancy
+                .classes
+                .iter()
+                .find_map(|(name, class)| match class {
+                    Class::Scoped { column } => Some((name.clone(), column.clone())),
+                    _ => None,
+                })
+        })
+        .and_then(|(table, column)| catalog.tables.get(&table)?.column(&column).cloned());
+    if let Some(column) = column {
+        tenancy.type_oid = column.type_oid;
+        tenancy.type_name = column.type_name;
+    }
+}
