@@ -1,6 +1,7 @@
 //! Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
 //! organisation's rows.
 
+pub mod config;
 mod error;
 pub mod generate;
 pub mod introspect;

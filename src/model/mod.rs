@@ -8,6 +8,7 @@ mod name;
 mod query;
 mod report;
 mod script;
+mod settings;
 mod tenancy;
 mod token;
 
@@ -24,5 +25,9 @@ pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted
 pub use query::{Query, QueryTenant, Returns};
 pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
 pub use script::{ScriptError, Statement, split};
+pub use settings::{
+    AccessSettings, Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, Settings, Shard,
+    TenantSettings,
+};
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
