@@ -3,10 +3,14 @@
 
 pub mod config;
 mod error;
+pub mod database;
 pub mod generate;
 pub mod introspect;
+pub mod load;
 pub mod migration;
 pub mod model;
+pub mod run;
+pub mod server;
 pub mod tenancy;
 
 pub use error::{Error, MigrationError, Result};

@@ -679,6 +679,9 @@ fn into_rows(table: &TablePlan<'_>, rows: &[Option<Made>]) -> Rows {
             .flatten()
             .map(|made| made.cells.clone())
             .collect(),
+        numbers: (0..rows.len())
+            .filter(|number| rows[*number].is_some())
+            .collect(),
     }
 }
 

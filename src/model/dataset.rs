@@ -14,6 +14,8 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// Each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
+    /// The generator's number of each row; rows that the server refused too often leave gaps.
+    pub numbers: Vec<usize>,
 }
 
 impl Rows {

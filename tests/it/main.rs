@@ -4,3 +4,4 @@ mod folder;
 mod migration;
 mod migration_files;
 mod scratch;
+mod server;

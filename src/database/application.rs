@@ -1,0 +1,138 @@
+//! Roles: who owns the databases, and who the application logs in as.
+
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::execute;
+use crate::error::{Doing, Error, Result};
+use crate::model::{Access, Catalog, literal, quoted};
+use crate::server::{Login, Server};
+
+/// Owns the databases where the administrator is a superuser.
+const OWNER: &str = "watertight_owner";
+
+/// Logs in for the application's role where that can't be changed to do so itself.
+const MEMBER: &str = "watertight_application";
+
+/// Marks the roles that the harness made.
+const MARK: &str = "made by watertight";
+
+/// Makes sure of a role that owns databases and is no superuser.
+pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
+    ensure_role(server, maintenance, OWNER, "NOSUPERUSER CREATEDB CREATEROLE").await
+}
+
+/// How to log in as the application's role: a role that could see everything is refused by name.
+///
+/// On a server of our own the role itself is given a password. On one that was given by URL no role is changed that
+/// the harness didn't make: a member of the role logs in there.
+///
+/// # Errors
+/// [`Error::Usage`] for a role that is missing or that would make every test vacuous.
+pub async fn application_login(
+    server: &Server,
+    maintenance: &mut PgConnection,
+    catalog: &Catalog,
+    access: &Access,
+) -> Result<Login> {
+    let name = &access.role;
+    if name.contains("{tenant}") {
+        return Err(Error::Usage(format!(
+            "[access] role = {name:?}: a role for each tenant is not served yet; name one role and set the tenant in `context`"
+        )));
+    }
+    let Some(role) = catalog.roles.get(name) else {
+        return Err(Error::Usage(format!(
+            "[access] role = {name:?}: there is no such role. The migrations should make it: CREATE ROLE {} LOGIN \
+             NOSUPERUSER NOBYPASSRLS",
+            quoted(name)
+        )));
+    };
+    let vacuous = |why: String, mend: String| {
+        Err(Error::Usage(format!(
+            "[access] role = {name:?}: {why}, so row-level security would not hold for it and every test would pass. {mend}"
+        )))
+    };
+    if role.superuser || role.bypass_rls {
+        let what = if role.superuser { "is a superuser" } else { "has BYPASSRLS" };
+        return vacuous(
+            format!("it {what}"),
+            format!("Mend it with: ALTER ROLE {} NOSUPERUSER NOBYPASSRLS", quoted(name)),
+        );
+    }
+    if let Some(table) = catalog
+        .roots()
+        .find(|table| table.owner == *name && !table.force_row_security)
+    {
+        return vacuous(
+            format!("it owns {}", table.name),
+            format!(
+                "Mend it with: ALTER TABLE {0} OWNER TO <another role>, or ALTER TABLE {0} FORCE ROW LEVEL SECURITY",
+                table.name.quoted()
+            ),
+        );
+    }
+    if server.kind() == "external" {
+        let member = ensure_role(server, maintenance, MEMBER, "NOSUPERUSER").await?;
+        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
+        execute(maintenance, &sql).await?;
+        return Ok(member);
+    }
+    let password = password(server, name);
+    let sql = format!("ALTER ROLE {} LOGIN PASSWORD {}", quoted(name), literal(&password));
+    execute_quietly(maintenance, &sql, name).await?;
+    Ok(Login {
+        role: name.clone(),
+        password: Some(password),
+    })
+}
+
+async fn ensure_role(
+    server: &Server,
+    maintenance: &mut PgConnection,
+    name: &str,
+    attributes: &str,
+) -> Result<Login> {
+    let found: Option<Option<String>> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {}",
+        literal(name)
+    )))
+    .fetch_optional(&mut *maintenance)
+    .await
+    .doing(format!("look for the role {name}"))?;
+    let verb = match found {
+        None => "CREATE",
+        Some(Some(mark)) if mark == MARK => "ALTER",
+        Some(_) => {
+            return Err(Error::Usage(format!(
+                "the server has a role {name} that the harness did not make; rename or drop it"
+            )));
+        }
+    };
+    let password = password(server, name);
+    let sql = format!("{verb} ROLE {} LOGIN {attributes} PASSWORD {}", quoted(name), literal(&password));
+    execute_quietly(maintenance, &sql, name).await?;
+    execute(maintenance, &format!("COMMENT ON ROLE {} IS {}", quoted(name), literal(MARK))).await?;
+    Ok(Login {
+        role: name.to_owned(),
+        password: Some(password),
+    })
+}
+
+/// A password that two runs on one server agree on and that nobody guesses who lacks the administrator's.
+fn password(server: &Server, role: &str) -> String {
+    let secret = server.administrator().password.clone().unwrap_or_default();
+    let (host, port) = server.tcp();
+    let digest = Sha256::digest(format!("watertight {role} {secret} {host} {port}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Runs a statement with a password in it: an error must not repeat the statement.
+async fn execute_quietly(connection: &mut PgConnection, sql: &str, role: &str) -> Result<()> {
+    use sqlx::Executor as _;
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+        .map(drop)
+        .doing(format!("give the role {role} a login"))
+}

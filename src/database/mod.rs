@@ -1,0 +1,198 @@
+//! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
+
+mod application;
+mod lease;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+pub use application::application_login;
+
+use crate::error::{Doing, Result};
+use crate::migration::{Applied, MigrationSet, apply};
+use crate::model::{Catalog, literal, quoted};
+use crate::server::{Login, Server};
+
+/// Changes whenever a template made by an earlier harness would not do any more.
+const FORMAT: u32 = 1;
+
+/// The databases of one run. Everything that it makes is registered and removed at the end, or by the next run.
+pub struct Databases<'a> {
+    server: &'a Server,
+    maintenance: PgConnection,
+    lease: lease::Lease,
+    owner: Login,
+    template: String,
+    clones: u32,
+    made: Vec<String>,
+}
+
+/// Who migrates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrateAs {
+    /// A role that owns the database and is no superuser: migrations are the user's SQL.
+    Owner,
+    /// The server's administrator.
+    Superuser,
+}
+
+impl<'a> Databases<'a> {
+    /// Migrates a template, unless the server has it already.
+    ///
+    /// # Errors
+    /// [`crate::Error::Migration`] with file and line for a migration that fails; [`crate::Error::Database`] for a
+    /// server that refuses what is needed.
+    pub async fn migrate(
+        server: &'a Server,
+        migrations: &MigrationSet,
+        migrate_as: MigrateAs,
+    ) -> Result<(Databases<'a>, Applied)> {
+        let options = server.options(server.administrator(), server.maintenance_database());
+        let mut maintenance = connect(&options).await?;
+        let lease = lease::Lease::take(&mut maintenance).await?;
+        lease::remove_leftovers(&mut maintenance).await?;
+        let owner = match migrate_as {
+            MigrateAs::Owner if server.is_superuser() => {
+                application::ensure_owner(server, &mut maintenance).await?
+            }
+            _ => server.administrator().clone(),
+        };
+        let mut databases = Self {
+            server,
+            maintenance,
+            template: format!("watertight_{}_template", lease.id()),
+            lease,
+            owner,
+            clones: 0,
+            made: Vec::new(),
+        };
+        let template = databases.template.clone();
+        databases
+            .create(&template, "template0", &format!("watertight template {FORMAT} {}", migrations.digest()))
+            .await?;
+        let mut connection = connect(&server.options(&databases.owner, &template)).await?;
+        let applied = apply(migrations, &mut connection).await;
+        connection.close().await.doing("close a connection")?;
+        match applied {
+            Ok(applied) => Ok((databases, applied)),
+            Err(error) => {
+                databases.remove().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// How to connect to the template as its owner.
+    #[must_use]
+    pub fn template(&self) -> PgConnectOptions {
+        self.server.options(self.server.administrator(), &self.template)
+    }
+
+    /// Who owns the databases.
+    #[must_use]
+    pub fn owner(&self) -> &Login {
+        &self.owner
+    }
+
+    /// A clone of the template; its name.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when the server refuses it.
+    pub async fn clone_template(&mut self, catalog: &Catalog) -> Result<String> {
+        self.clones += 1;
+        let name = format!("watertight_{}_{}", self.lease.id(), self.clones);
+        let template = self.template.clone();
+        self.create(&name, &template, "watertight clone").await?;
+        if !self.server.is_superuser() {
+            self.lift_row_security(&name, catalog).await?;
+        }
+        Ok(name)
+    }
+
+    /// An administrator who is no superuser is subject to forced policies: in a clone they are lifted for it.
+    async fn lift_row_security(&self, name: &str, catalog: &Catalog) -> Result<()> {
+        let mut connection = connect(&self.server.options(&self.owner, name)).await?;
+        let forced = catalog.tables.values().filter(|table| table.force_row_security);
+        for table in forced {
+            execute(
+                &mut connection,
+                &format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table.name.quoted()),
+            )
+            .await?;
+        }
+        connection.close().await.doing("close a connection")
+    }
+
+    async fn create(&mut self, name: &str, template: &str, comment: &str) -> Result<()> {
+        // Copying files beats writing the clone through the log by three times; `template0` has no choice to make.
+        let strategy = "STRATEGY FILE_COPY";
+        let owner = quoted(&self.owner.role);
+        execute(
+            &mut self.maintenance,
+            &format!(
+                "CREATE DATABASE {} TEMPLATE {} OWNER {owner} {strategy}",
+                quoted(name),
+                quoted(template)
+            ),
+        )
+        .await?;
+        self.made.push(name.to_owned());
+        execute(
+            &mut self.maintenance,
+            &format!(
+                "COMMENT ON DATABASE {} IS {}",
+                quoted(name),
+                literal(&format!("{} ({comment})", self.lease.mark()))
+            ),
+        )
+        .await
+    }
+
+    /// Removes every database of this run, but for one that is to be kept.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when one can't be dropped; the next run tries again.
+    pub async fn remove_but(mut self, kept: Option<&str>) -> Result<()> {
+        for name in self.made.iter().rev() {
+            if Some(name.as_str()) == kept {
+                let sql = format!("COMMENT ON DATABASE {} IS 'kept by watertight'", quoted(name));
+                execute(&mut self.maintenance, &sql).await?;
+            } else {
+                let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+                execute(&mut self.maintenance, &sql).await?;
+            }
+        }
+        self.maintenance.close().await.doing("close a connection")
+    }
+
+    /// Removes every database of this run.
+    ///
+    /// # Errors
+    /// As [`Databases::remove_but`].
+    pub async fn remove(self) -> Result<()> {
+        self.remove_but(None).await
+    }
+}
+
+/// Opens a session in which messages are in English.
+///
+/// # Errors
+/// [`crate::Error::Database`] when the server can't be reached.
+pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    PgConnection::connect_with(options)
+        .await
+        .doing("connect to the database")
+}
+
+/// Runs one statement of the harness's own.
+///
+/// # Errors
+/// [`crate::Error::Database`] when the server refuses it.
+pub async fn execute(connection: &mut PgConnection, sql: &str) -> Result<()> {
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+        .map(drop)
+        .doing(format!("run `{}`", sql.chars().take(120).collect::<String>()))
+}
+

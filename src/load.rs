@@ -1,0 +1,294 @@
+//! Rows → database, by COPY; and which rows the server refuses.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use crate::error::{Doing, Error, Result};
+use crate::model::{
+    Catalog, Cell, Dataset, RelationName, Rows, Table, literal, quoted, quoted_list,
+};
+
+/// COPY data is handed to the driver in pieces of about this size: it flushes at every one.
+const PIECE: usize = 64 * 1024;
+
+/// What the loader needs to know of a schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The schema.
+    pub catalog: &'a Catalog,
+    /// Parents first.
+    pub order: &'a [RelationName],
+    /// Keys whose columns are set in a second pass.
+    pub late: &'a BTreeMap<RelationName, Vec<String>>,
+}
+
+/// Rows that the server refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Which of the data sets.
+    pub dataset: usize,
+    /// The table.
+    pub table: RelationName,
+    /// The rows' positions in the data set.
+    pub rows: Vec<usize>,
+    /// What the server said of the first of them.
+    pub message: String,
+}
+
+/// Loads data sets one after the other, in the transaction that the caller has opened.
+///
+/// Returns the rows that the server refused, if any: those of the first table that has such rows, and nothing of
+/// that table is loaded then.
+///
+/// # Errors
+/// [`Error::Database`] for what is not about a row.
+pub async fn load(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    datasets: &[&Dataset],
+) -> Result<Option<Refused>> {
+    run(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
+    for (number, dataset) in datasets.iter().enumerate() {
+        for name in layout.order {
+            let (Some(rows), Some(table)) = (dataset.get(name), layout.catalog.tables.get(name))
+            else {
+                continue;
+            };
+            if rows.rows.is_empty() {
+                continue;
+            }
+            let refused = load_table(connection, layout, table, rows).await?;
+            if let Some((rows, message)) = refused {
+                return Ok(Some(Refused {
+                    dataset: number,
+                    table: name.clone(),
+                    rows,
+                    message,
+                }));
+            }
+        }
+        for name in layout.order {
+            if let (Some(keys), Some(rows), Some(table)) = (
+                layout.late.get(name),
+                dataset.get(name),
+                layout.catalog.tables.get(name),
+            ) {
+                set_late(connection, table, keys, rows).await?;
+            }
+        }
+    }
+    settle_constraints(connection, datasets).await
+}
+
+/// Deferred constraints speak now; what they refuse can't be told by row, so every row of the table is meant.
+async fn settle_constraints(
+    connection: &mut PgConnection,
+    datasets: &[&Dataset],
+) -> Result<Option<Refused>> {
+    let Err(error) = try_run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await else {
+        return Ok(None);
+    };
+    let table = error
+        .as_database_error()
+        .and_then(|e| e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
+        .and_then(|e| Some(RelationName::new(e.schema()?, e.table()?)));
+    let found = table.and_then(|table| {
+        let dataset = datasets.iter().rposition(|dataset| dataset.contains_key(&table))?;
+        Some((dataset, table))
+    });
+    match found {
+        Some((dataset, table)) => Ok(Some(Refused {
+            dataset,
+            rows: (0..datasets[dataset][&table].rows.len()).collect(),
+            table,
+            message: error.to_string(),
+        })),
+        None => Err(error).doing("load rows that hold the deferred constraints"),
+    }
+}
+
+/// Loads one table's rows, or says which of them the server refuses.
+async fn load_table(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    table: &Table,
+    rows: &Rows,
+) -> Result<Option<(Vec<usize>, String)>> {
+    let late = late_columns(layout.late.get(&table.name), table);
+    run(connection, "SAVEPOINT watertight_load").await?;
+    let Err(error) = copy(connection, table, rows, &late).await else {
+        run(connection, "RELEASE SAVEPOINT watertight_load").await?;
+        return Ok(None);
+    };
+    if !about_a_row(&error) {
+        return Err(error).doing(format!("load rows into {}", table.name));
+    }
+    run(connection, "ROLLBACK TO SAVEPOINT watertight_load").await?;
+    // Which rows it is only single ones tell: a COPY stops at the first.
+    let mut refused = Vec::new();
+    let mut message = String::new();
+    for (number, row) in rows.rows.iter().enumerate() {
+        run(connection, "SAVEPOINT watertight_row").await?;
+        if let Err(error) = try_run(connection, &insert(&table.name, &rows.columns, row)).await {
+            run(connection, "ROLLBACK TO SAVEPOINT watertight_row").await?;
+            if refused.is_empty() {
+                message = described(&error);
+            }
+            refused.push(number);
+        }
+    }
+    run(connection, "ROLLBACK TO SAVEPOINT watertight_load").await?;
+    if refused.is_empty() {
+        // Refused together and not one by one: the last row is as good as any.
+        message = described(&error);
+        refused.push(rows.rows.len() - 1);
+    }
+    Ok(Some((refused, message)))
+}
+
+fn late_columns<'t>(keys: Option<&Vec<String>>, table: &'t Table) -> Vec<&'t str> {
+    keys.into_iter()
+        .flatten()
+        .filter_map(|key| table.foreign_key(key))
+        .flat_map(|key| key.columns.iter())
+        .filter(|name| table.column(name).is_some_and(|column| !column.not_null))
+        .map(String::as_str)
+        .collect()
+}
+
+/// Not the server's or the connection's trouble: the row's.
+fn about_a_row(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| {
+            ["22", "23", "44", "P0", "42"].iter().any(|class| code.starts_with(class)) && code != "42501"
+        })
+}
+
+async fn copy(
+    connection: &mut PgConnection,
+    table: &Table,
+    rows: &Rows,
+    late: &[&str],
+) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "COPY {} ({}) FROM STDIN",
+        table.name.quoted(),
+        quoted_list(rows.columns.iter().map(String::as_str))
+    );
+    let mut sink = connection.copy_in_raw(&sql).await?;
+    let mut buffer = String::new();
+    for row in &rows.rows {
+        for (position, cell) in row.iter().enumerate() {
+            if position > 0 {
+                buffer.push('\t');
+            }
+            if late.contains(&rows.columns[position].as_str()) {
+                buffer.push_str("\\N");
+            } else {
+                escape(cell, &mut buffer);
+            }
+        }
+        buffer.push('\n');
+        if buffer.len() >= PIECE {
+            sink.send(std::mem::take(&mut buffer).into_bytes()).await?;
+        }
+    }
+    if !buffer.is_empty() {
+        sink.send(buffer.into_bytes()).await?;
+    }
+    sink.finish().await?;
+    Ok(())
+}
+
+/// COPY's text format.
+fn escape(cell: &Cell, into: &mut String) {
+    let Some(text) = cell else {
+        into.push_str("\\N");
+        return;
+    };
+    for c in text.chars() {
+        match c {
+            '\\' => into.push_str("\\\\"),
+            '\t' => into.push_str("\\t"),
+            '\n' => into.push_str("\\n"),
+            '\r' => into.push_str("\\r"),
+            c => into.push(c),
+        }
+    }
+}
+
+/// Sets the columns of keys that close a circle.
+async fn set_late(
+    connection: &mut PgConnection,
+    table: &Table,
+    keys: &[String],
+    rows: &Rows,
+) -> Result<()> {
+    let columns = late_columns(Some(&keys.to_vec()), table);
+    let key = table.primary_key();
+    for number in 0..rows.rows.len() {
+        let cell = |column: &str| rows.cell(number, column).and_then(Option::as_ref);
+        let set: Vec<String> = columns
+            .iter()
+            .filter_map(|column| Some(format!("{} = {}", quoted(column), literal(cell(column)?))))
+            .collect();
+        if set.is_empty() {
+            continue;
+        }
+        let found: Vec<String> = key
+            .iter()
+            .filter_map(|column| Some(format!("{} = {}", quoted(column), literal(cell(column)?))))
+            .collect();
+        if found.is_empty() {
+            return Err(Error::Server(format!(
+                "{} has no primary key, and its references go round in a circle: its rows can't be completed",
+                table.name
+            )));
+        }
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {}",
+            table.name.quoted(),
+            set.join(", "),
+            found.join(" AND ")
+        );
+        run(connection, &sql).await?;
+    }
+    Ok(())
+}
+
+/// An INSERT of one row, identity columns given.
+#[must_use]
+pub fn insert(table: &RelationName, columns: &[String], row: &[Cell]) -> String {
+    let mut values = String::new();
+    for (position, cell) in row.iter().enumerate() {
+        let comma = if position > 0 { ", " } else { "" };
+        let text = cell.as_ref().map_or_else(|| "NULL".to_owned(), |text| literal(text));
+        let _ = write!(values, "{comma}{text}");
+    }
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({values})",
+        table.quoted(),
+        quoted_list(columns.iter().map(String::as_str))
+    )
+}
+
+fn described(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+async fn try_run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+        .map(drop)
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) -> Result<()> {
+    try_run(connection, sql).await.doing("load rows")
+}

@@ -1,0 +1,269 @@
+//! Runs cases against databases: one transaction a stage, one subtransaction an attempt, everything rolled back.
+//!
+//! The owner's attempts share a session: the seeded database first, then world after world, each loaded in a
+//! subtransaction of one transaction, which freezes `now()` over all worlds. The application's attempts log in as
+//! its role and have a transaction each; one session never sets a context, since a setting that was set once is
+//! `''` afterwards and not unset.
+
+mod session;
+
+use std::collections::BTreeMap;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+
+use crate::database::{connect, execute};
+use crate::error::{Doing, Error, Result};
+use crate::load::{Layout, load};
+use crate::model::{
+    Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows, Session, Stage,
+    Worlds, literal,
+};
+
+/// Where cases run.
+#[derive(Clone, Debug)]
+pub struct Arena<'a> {
+    /// The seeded database, as the owner with row-level security out of the way.
+    pub seeded: PgConnectOptions,
+    /// A migrated database without rows, as the same.
+    pub blank: PgConnectOptions,
+    /// The seeded database as the application's role, where that is configured.
+    pub application: Option<PgConnectOptions>,
+    /// The statements that set the tenant, `$1` being the tenant as text.
+    pub context: &'a [String],
+    /// The schema.
+    pub catalog: &'a Catalog,
+    /// The rows.
+    pub worlds: &'a Worlds,
+    /// The bound on a statement, in seconds.
+    pub timeout: u32,
+}
+
+/// A stage that loses its connection so often is given up: what its other attempts would say is not known.
+const RECONNECTS: usize = 3;
+
+/// Runs all attempts of all cases; the observations are in their order.
+///
+/// # Errors
+/// What is not about an attempt: a database that can't be reached or loaded.
+pub async fn run(
+    arena: &Arena<'_>,
+    cases: &[Case],
+    progress: &dyn Fn(&str),
+) -> Result<Vec<Vec<Observation>>> {
+    let mut observations: Vec<Vec<Observation>> = cases
+        .iter()
+        .map(|case| vec![Observation::default(); case.attempts.len()])
+        .collect();
+    let mut groups: BTreeMap<(Session, Stage, bool), Vec<(usize, usize)>> = BTreeMap::new();
+    for (c, case) in cases.iter().enumerate() {
+        for (a, attempt) in case.attempts.iter().enumerate() {
+            let unset = attempt.context == Context::Unset;
+            groups
+                .entry((attempt.session, attempt.stage, unset))
+                .or_default()
+                .push((c, a));
+        }
+    }
+    let mut owner = Owner::default();
+    for ((session, stage, unset), places) in groups {
+        progress(&describe(session, stage, places.len()));
+        let attempts = places.iter().map(|(c, a)| &cases[*c].attempts[*a]).collect();
+        let found = match session {
+            Session::Owner => owner.run(arena, stage, attempts).await?,
+            Session::Application => application(arena, unset, attempts).await?,
+        };
+        for ((c, a), observation) in places.into_iter().zip(found) {
+            observations[c][a] = observation;
+        }
+    }
+    owner.close().await?;
+    Ok(observations)
+}
+
+fn describe(session: Session, stage: Stage, attempts: usize) -> String {
+    let what = match (session, stage) {
+        (Session::Application, _) => "as the application".to_owned(),
+        (Session::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
+        (Session::Owner, Stage::World { kind, layout }) => {
+            format!("in the world where the others are {}, layout {layout}", kind.word())
+        }
+    };
+    format!("{attempts} attempts {what}")
+}
+
+/// The owner's session, which goes from world to world in one transaction.
+#[derive(Default)]
+struct Owner {
+    worlds: Option<PgConnection>,
+}
+
+impl Owner {
+    async fn run(
+        &mut self,
+        arena: &Arena<'_>,
+        stage: Stage,
+        attempts: Vec<&Attempt>,
+    ) -> Result<Vec<Observation>> {
+        let mut found = Vec::with_capacity(attempts.len());
+        let mut losses = 0;
+        while found.len() < attempts.len() && losses < RECONNECTS {
+            let mut connection = match (stage, self.worlds.take()) {
+                (Stage::World { .. }, Some(connection)) => connection,
+                (Stage::World { .. }, None) => open(&arena.blank, arena.timeout).await?,
+                (Stage::Seeded, _) => open(&arena.seeded, arena.timeout).await?,
+            };
+            execute(&mut connection, "SAVEPOINT watertight_stage").await?;
+            if let Stage::World { kind, layout } = stage {
+                enter(&mut connection, arena, kind, layout).await?;
+            }
+            let mut alive = true;
+            while alive && found.len() < attempts.len() {
+                let attempt = attempts[found.len()];
+                let (observation, lives) = session::attempt(&mut connection, &attempt.statements).await;
+                alive = lives;
+                found.push(observation);
+            }
+            if !alive {
+                losses += 1;
+            } else if let Stage::World { .. } = stage {
+                execute(&mut connection, "ROLLBACK TO SAVEPOINT watertight_stage").await?;
+                self.worlds = Some(connection);
+            } else {
+                connection.close().await.doing("close a connection")?;
+            }
+        }
+        found.resize(attempts.len(), session::given_up());
+        Ok(found)
+    }
+
+    async fn close(self) -> Result<()> {
+        match self.worlds {
+            Some(connection) => connection.close().await.doing("close a connection"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opens the owner's session and its one transaction.
+async fn open(options: &PgConnectOptions, timeout: u32) -> Result<PgConnection> {
+    let mut connection = connect(options).await?;
+    session::bound(&mut connection, timeout).await?;
+    execute(&mut connection, "BEGIN").await?;
+    Ok(connection)
+}
+
+/// Loads a world: the acting tenant's rows first, in one of several orders, then everyone else's.
+async fn enter(
+    connection: &mut PgConnection,
+    arena: &Arena<'_>,
+    kind: crate::model::WorldKind,
+    layout: usize,
+) -> Result<()> {
+    for sequence in &arena.catalog.sequences {
+        // Not undone by a rollback: set alike for every world.
+        let sql = format!("SELECT setval({}, 1, false)", literal(&sequence.quoted()));
+        // A sequence whose bounds exclude 1 keeps its place.
+        execute(connection, "SAVEPOINT watertight_sequence").await?;
+        if execute(connection, &sql).await.is_err() {
+            execute(connection, "ROLLBACK TO SAVEPOINT watertight_sequence").await?;
+        }
+    }
+    let acting = permuted(&arena.worlds.acting, layout);
+    let mut datasets = vec![&arena.worlds.shared, &acting];
+    datasets.extend(arena.worlds.others(kind));
+    load_all(connection, arena.catalog, arena.worlds, &datasets).await
+}
+
+/// Loads data sets that were loaded before; a refusal now is the harness's failure.
+///
+/// # Errors
+/// [`Error::Server`] when rows are refused that were accepted before.
+pub async fn load_all(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    worlds: &Worlds,
+    datasets: &[&Dataset],
+) -> Result<()> {
+    let layout = Layout {
+        catalog,
+        order: &worlds.order,
+        late: &worlds.late,
+    };
+    match load(connection, layout, datasets).await? {
+        None => Ok(()),
+        Some(refused) => Err(Error::Server(format!(
+            "rows of {} that were accepted before are refused now: {}",
+            refused.table, refused.message
+        ))),
+    }
+}
+
+/// The same rows in another order: as generated, backwards, and from the middle outwards.
+fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
+    let reorder = |rows: &Rows| {
+        let mut order: Vec<usize> = (0..rows.rows.len()).collect();
+        match layout % 3 {
+            1 => order.reverse(),
+            2 => {
+                let middle = order.len() / 2;
+                order.rotate_left(middle);
+                order.get_mut(..middle).unwrap_or_default().reverse();
+            }
+            _ => {}
+        }
+        Rows {
+            columns: rows.columns.clone(),
+            rows: order.iter().map(|i| rows.rows[*i].clone()).collect(),
+            numbers: order.iter().map(|i| rows.numbers[*i]).collect(),
+        }
+    };
+    dataset
+        .iter()
+        .map(|(name, rows): (&RelationName, &Rows)| (name.clone(), reorder(rows)))
+        .collect()
+}
+
+/// Runs the application's attempts: a transaction each, logged in as its role.
+async fn application(
+    arena: &Arena<'_>,
+    unset: bool,
+    attempts: Vec<&Attempt>,
+) -> Result<Vec<Observation>> {
+    let Some(options) = &arena.application else {
+        return Err(Error::Server("no role of the application is configured".to_owned()));
+    };
+    let mut found = Vec::with_capacity(attempts.len());
+    let mut losses = 0;
+    while found.len() < attempts.len() && losses < RECONNECTS {
+        let mut connection = connect(options).await?;
+        session::bound(&mut connection, arena.timeout).await?;
+        let mut alive = true;
+        while alive && found.len() < attempts.len() {
+            let attempt = attempts[found.len()];
+            let mut statements: Vec<String> = Vec::new();
+            if let (false, Context::Tenant(tenant)) = (unset, &attempt.context) {
+                statements.extend(arena.context.iter().map(|sql| in_context(sql, tenant)));
+            }
+            let before = statements.len();
+            statements.extend(attempt.statements.iter().cloned());
+            execute(&mut connection, "BEGIN").await?;
+            let (mut observation, lives) = session::attempt(&mut connection, &statements).await;
+            alive = lives;
+            if alive {
+                execute(&mut connection, "ROLLBACK").await?;
+            }
+            session::forget(&mut observation, before);
+            found.push(observation);
+        }
+        losses += usize::from(!alive);
+    }
+    found.resize(attempts.len(), session::given_up());
+    Ok(found)
+}
+
+/// A statement of `[access] context` for a tenant.
+#[must_use]
+pub fn in_context(sql: &str, tenant: &str) -> String {
+    sql.replace("$1", &literal(tenant))
+}

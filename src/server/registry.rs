@@ -1,0 +1,341 @@
+//! What runs on this machine on our behalf, so that whatever killed its owner, the next run removes it.
+//!
+//! Every server has an entry `<root>/<id>.lock`, which its owner holds locked (`flock`) for as long as it lives:
+//! the system lets go of it however the owner ends. The entry's lines say what else there is: `folder PATH`,
+//! `container`, `kept`. It is made and locked before anything that it names, and removed after all of it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What a data folder should find free in memory, in KiB; with less, the disk has to do.
+const ENOUGH_KIB: u64 = 512 * 1024;
+
+/// The folder of entries of this user.
+pub(super) struct Registry {
+    root: PathBuf,
+    user: u32,
+}
+
+/// An entry of this process; dropped, everything that it names is removed.
+pub(super) struct Claim {
+    id: String,
+    entry: PathBuf,
+    lock: File,
+    folders: Vec<PathBuf>,
+    abandoned: bool,
+}
+
+/// An entry whose owner is dead, locked by this process.
+pub(super) struct Dead {
+    /// The entry's id.
+    pub(super) id: String,
+    /// What the owner had made or was about to make.
+    pub(super) folders: Vec<PathBuf>,
+    /// Whether there may be a container with the id in its label.
+    pub(super) container: bool,
+    entry: PathBuf,
+    _lock: File,
+}
+
+impl Registry {
+    /// The registry in memory (`/dev/shm`), else in the temporary folder; made where it isn't there yet.
+    pub(super) fn open() -> Result<Self> {
+        let user = current_user()?;
+        let mut refused = Vec::new();
+        for parent in [
+            PathBuf::from("/dev/shm"),
+            PathBuf::from("/tmp"),
+            std::env::temp_dir(),
+        ] {
+            match private_folder(&parent, user) {
+                Ok(root) => return Ok(Self { root, user }),
+                Err(reason) => refused.push(reason),
+            }
+        }
+        Err(Error::Server(format!(
+            "no folder for servers could be made: {}",
+            refused.join("; ")
+        )))
+    }
+
+    /// The folder of the entries, for small things beside them.
+    #[cfg_attr(
+        not(feature = "docker"),
+        expect(dead_code, reason = "containers share sockets in it")
+    )]
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// This user's number.
+    pub(super) fn user(&self) -> u32 {
+        self.user
+    }
+
+    /// Names this registry to others that see what it registers, as containers do: machine and folder.
+    #[cfg_attr(
+        not(feature = "docker"),
+        expect(dead_code, reason = "containers carry it")
+    )]
+    pub(super) fn name(&self) -> String {
+        let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("{}:{}", machine.trim(), self.root.display())
+    }
+
+    /// A new entry, locked, with a folder's path that nothing is at yet.
+    pub(super) fn claim(&self) -> Result<Claim> {
+        loop {
+            let id = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+            let entry = self.entry(&id);
+            let opened = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&entry);
+            let lock = match opened {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                other => other.map_err(|error| Error::io(&entry, error))?,
+            };
+            // Between its making and its locking a sweep may have taken it for a dead one's: then another.
+            if lock.try_lock().is_err() || !entry.exists() {
+                continue;
+            }
+            return Ok(Claim {
+                id,
+                entry,
+                lock,
+                folders: Vec::new(),
+                abandoned: false,
+            });
+        }
+    }
+
+    /// Where the data of a server goes: here where there is room in memory, else in the temporary folder.
+    pub(super) fn roomy(&self) -> Result<PathBuf> {
+        if free_kib(&self.root).is_some_and(|free| free >= ENOUGH_KIB) {
+            return Ok(self.root.clone());
+        }
+        private_folder(&std::env::temp_dir(), self.user).map_err(Error::Server)
+    }
+
+    /// The folder for what is worth keeping between runs, on disk; `None` where there is none to be trusted.
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        [PathBuf::from("/var/tmp"), std::env::temp_dir()]
+            .iter()
+            .find_map(|parent| private_folder(parent, self.user).ok())
+    }
+
+    /// Entries whose owners are dead, each locked by this process now; kept ones only if asked for.
+    pub(super) fn dead(&self, with_kept: bool) -> Vec<Dead> {
+        let Ok(files) = fs::read_dir(&self.root) else {
+            return Vec::new();
+        };
+        files
+            .flatten()
+            .filter_map(|file| self.lock_if_dead(&file.path()))
+            .filter(|(_, text)| with_kept || !text.lines().any(|line| line == "kept"))
+            .map(|(dead, _)| dead)
+            .collect()
+    }
+
+    /// Whether the owner of an entry is dead: it has none, or its lock is free.
+    #[cfg_attr(
+        not(feature = "docker"),
+        expect(dead_code, reason = "containers are judged by it")
+    )]
+    pub(super) fn is_dead(&self, id: &str) -> bool {
+        match File::open(self.entry(id)) {
+            Ok(file) => file.try_lock().is_ok() && !is_kept(&self.entry(id)),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        }
+    }
+
+    fn lock_if_dead(&self, path: &Path) -> Option<(Dead, String)> {
+        let id = path
+            .file_name()?
+            .to_str()?
+            .strip_suffix(".lock")?
+            .to_owned();
+        let lock = File::open(path).ok()?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
+        }
+        // Another sweep may have removed it before we had the lock.
+        let text = fs::read_to_string(path).ok()?;
+        let mut folders: Vec<PathBuf> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("folder "))
+            .map(PathBuf::from)
+            .filter(|folder| names(folder, &id))
+            .collect();
+        let usual = self.root.join(&id);
+        if !folders.contains(&usual) {
+            folders.push(usual);
+        }
+        let container = text.lines().any(|line| line == "container");
+        let dead = Dead {
+            id,
+            folders,
+            container,
+            entry: path.to_owned(),
+            _lock: lock,
+        };
+        Some((dead, text))
+    }
+
+    fn entry(&self, id: &str) -> PathBuf {
+        self.root.join(format!("{id}.lock"))
+    }
+}
+
+impl Claim {
+    /// The entry's id: 12 hexadecimal digits.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Writes down that there will be a container with this id in its label.
+    #[cfg_attr(
+        not(feature = "docker"),
+        expect(dead_code, reason = "containers are noted")
+    )]
+    pub(super) fn note_container(&mut self) -> Result<()> {
+        self.note("container")
+    }
+
+    /// Writes down a folder, which must have the id in its name, before it is made.
+    pub(super) fn note_folder(&mut self, folder: &Path) -> Result<()> {
+        self.note(&format!("folder {}", folder.display()))?;
+        self.folders.push(folder.to_owned());
+        Ok(())
+    }
+
+    /// Makes a folder `<parent>/<id>` that is open to its owner alone.
+    pub(super) fn make_folder(&mut self, parent: &Path) -> Result<PathBuf> {
+        let folder = parent.join(&self.id);
+        self.note_folder(&folder)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| Error::io(&folder, error))?;
+        Ok(folder)
+    }
+
+    /// Leaves everything where it is, to be removed by `clean` and by nothing else.
+    pub(super) fn keep(mut self) -> Result<()> {
+        self.note("kept")?;
+        self.abandoned = true;
+        Ok(())
+    }
+
+    fn note(&mut self, line: &str) -> Result<()> {
+        writeln!(self.lock, "{line}").map_err(|error| Error::io(&self.entry, error))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
+        let gone = self
+            .folders
+            .iter()
+            .all(|folder| remove_folder(folder).is_ok());
+        // What could not be removed stays registered: the next run tries again.
+        if gone {
+            let _ = fs::remove_file(&self.entry);
+        }
+    }
+}
+
+impl Dead {
+    /// Removes the folders and then the entry; a line for each folder that was there.
+    pub(super) fn remove(self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for folder in &self.folders {
+            match (folder.exists(), remove_folder(folder)) {
+                (true, Ok(())) => lines.push(format!("removed folder {}", folder.display())),
+                (_, Err(error)) => {
+                    lines.push(format!("could not remove {}: {error}", folder.display()));
+                    return lines;
+                }
+                (false, Ok(())) => {}
+            }
+        }
+        let _ = fs::remove_file(&self.entry);
+        lines
+    }
+}
+
+fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Nothing is ever removed that does not carry the id of the entry that names it.
+fn names(folder: &Path, id: &str) -> bool {
+    folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| !id.is_empty() && name.ends_with(id))
+}
+
+fn is_kept(entry: &Path) -> bool {
+    fs::read_to_string(entry).is_ok_and(|text| text.lines().any(|line| line == "kept"))
+}
+
+/// `<parent>/watertight-<user>`, ours and nobody else's to write in: the name can be foreseen, so that somebody
+/// else may have made it first.
+fn private_folder(parent: &Path, user: u32) -> std::result::Result<PathBuf, String> {
+    let folder = parent.join(format!("watertight-{user}"));
+    // Root's servers run as another user, who must be able to pass through.
+    let mode = if user == 0 { 0o711 } else { 0o700 };
+    let said = |error: std::io::Error| format!("{}: {error}", folder.display());
+    match fs::DirBuilder::new().mode(0o700).create(&folder) {
+        // A mask may have taken away what root's needs.
+        Ok(()) => fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).map_err(said)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(said(error)),
+    }
+    let found = fs::symlink_metadata(&folder).map_err(said)?;
+    if !found.is_dir() || found.uid() != user || found.mode() & 0o022 != 0 {
+        return Err(format!(
+            "{}: not a folder that only user {user} can write in",
+            folder.display()
+        ));
+    }
+    Ok(folder)
+}
+
+/// The user that this process acts as: the owner of a file that it makes.
+fn current_user() -> Result<u32> {
+    let probe = std::env::temp_dir().join(format!("watertight-{}", uuid::Uuid::new_v4().simple()));
+    let user = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .and_then(|file| file.metadata())
+        .map(|metadata| metadata.uid())
+        .map_err(|error| Error::io(&probe, error));
+    let _ = fs::remove_file(&probe);
+    user
+}
+
+/// The room on a folder's file system, by `df`, as the library of Rust has no call for it.
+fn free_kib(folder: &Path) -> Option<u64> {
+    let output = std::process::Command::new("df")
+        .arg("-Pk")
+        .arg(folder)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+}
