@@ -94,7 +94,7 @@ fn resolve(
     let mut folder = PathBuf::new();
     if let Some(path) = settings.file.clone() {
         let text = std::fs::read_to_string(here.join(&path)).map_err(|e| Error::io(&path, e))?;
-        folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        folder.push(path.parent().unwrap_or(Path::new("")));
         file::read(&mut settings, &path, &text)?;
     }
     for (name, value) in variables {

@@ -2,8 +2,8 @@
 //! organisation's rows.
 
 pub mod config;
-mod error;
 pub mod database;
+mod error;
 pub mod generate;
 pub mod introspect;
 pub mod load;

@@ -1,7 +1,6 @@
 //! The options: their keys, what each takes, where it goes. One way for all three sources.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::wrong;
@@ -128,8 +127,8 @@ impl Given {
         }
     }
 
-    fn number<N: FromStr + PartialOrd + std::fmt::Display>(&self, least: N, most: N) -> Result<N> {
-        match self.one()?.parse::<N>() {
+    fn number(&self, least: usize, most: usize) -> Result<usize> {
+        match self.one()?.parse::<usize>() {
             Ok(number) if number >= least && number <= most => Ok(number),
             _ => self.refuse(&format!("a whole number from {least} to {most}")),
         }
@@ -234,7 +233,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         "report" => run.reports = given.reports()?,
         "format" => given.one()?.clone_into(&mut run.format),
         "keep" => run.keep = given.flag()?,
-        "timeout" => run.timeout = Duration::from_secs(given.number(1, 86_400)?),
+        "timeout" => run.timeout = Duration::from_secs(given.number(1, 86_400)? as u64),
         "jobs" => run.jobs = Some(given.number(1, 1_000)?),
         "shard" => run.shard = Some(given.shard()?),
         "migrate_as" => {

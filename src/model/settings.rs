@@ -25,6 +25,10 @@ pub struct Settings {
 
 /// How to run: the options of the command line that belong to no other section.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line that takes no value"
+)]
 pub struct RunSettings {
     /// `auto`, `docker`, `local`, `embedded` or a URL, as it was written.
     pub server: String,
