@@ -9,6 +9,7 @@ pub mod introspect;
 pub mod load;
 pub mod migration;
 pub mod model;
+pub mod report;
 pub mod run;
 pub mod server;
 pub mod tenancy;

@@ -4,6 +4,7 @@ mod case;
 mod catalog;
 mod dataset;
 mod finding;
+mod glob;
 mod name;
 mod query;
 mod report;
@@ -21,6 +22,7 @@ pub use catalog::{
 };
 pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
 pub use finding::{Finding, Inconclusive, Place, Severity};
+pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
 pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::NullMeans;
+use super::{NullMeans, glob};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +120,27 @@ impl RunSettings {
     pub fn is_full(&self) -> bool {
         self.only.is_empty() && self.skip.is_empty() && self.shard.is_none()
     }
+
+    /// Whether `only` and `skip` let a check of an object run.
+    #[must_use]
+    pub fn selects(&self, check: &str, object: &str) -> bool {
+        let fits = |pattern: &String| match pattern.split_once(':') {
+            None => glob(pattern, check),
+            Some((checks, objects)) => glob(checks, check) && glob(objects, object),
+        };
+        (self.only.is_empty() || self.only.iter().any(fits)) && !self.skip.iter().any(fits)
+    }
+
+    /// The first pattern of `only` and `skip` that none of these checks fits: a mistake, as it selects nothing.
+    #[must_use]
+    pub fn unknown_pattern(&self, checks: &[&str]) -> Option<&str> {
+        let mut patterns = self.only.iter().chain(&self.skip);
+        let unknown = patterns.find(|pattern| {
+            let check = pattern.split(':').next().unwrap_or_default();
+            !checks.iter().any(|id| glob(check, id))
+        });
+        unknown.map(String::as_str)
+    }
 }
 
 /// A report to write to a file.
@@ -229,4 +250,26 @@ pub struct Allow {
     pub reason: String,
     /// Where it stands: file and line.
     pub place: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_and_skip_select_by_check_and_object() {
+        let run = RunSettings {
+            only: vec!["cross-*".into(), "unique:crm.*".into()],
+            skip: vec!["*:*.tags.*".into()],
+            ..RunSettings::default()
+        };
+        assert!(run.selects("cross-tenant", "iam.users"));
+        assert!(run.selects("unique", "crm.people.key"));
+        assert!(!run.selects("unique", "iam.users.key"));
+        assert!(!run.selects("cross-tenant", "crm.tags.key"));
+        assert!(!run.selects("policy", "crm.people"));
+        assert!(RunSettings::default().selects("anything", "at all"));
+        assert_eq!(run.unknown_pattern(&["cross-tenant"]), Some("unique:crm.*"));
+        assert_eq!(run.unknown_pattern(&["cross-tenant", "unique"]), None);
+    }
 }
