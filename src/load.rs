@@ -95,7 +95,9 @@ async fn settle_constraints(
         .and_then(|e| e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
         .and_then(|e| Some(RelationName::new(e.schema()?, e.table()?)));
     let found = table.and_then(|table| {
-        let dataset = datasets.iter().rposition(|dataset| dataset.contains_key(&table))?;
+        let dataset = datasets
+            .iter()
+            .rposition(|dataset| dataset.contains_key(&table))?;
         Some((dataset, table))
     });
     match found {
@@ -164,7 +166,10 @@ fn about_a_row(error: &sqlx::Error) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| {
-            ["22", "23", "44", "P0", "42"].iter().any(|class| code.starts_with(class)) && code != "42501"
+            ["22", "23", "44", "P0", "42"]
+                .iter()
+                .any(|class| code.starts_with(class))
+                && code != "42501"
         })
 }
 
@@ -266,7 +271,9 @@ pub fn insert(table: &RelationName, columns: &[String], row: &[Cell]) -> String 
     let mut values = String::new();
     for (position, cell) in row.iter().enumerate() {
         let comma = if position > 0 { ", " } else { "" };
-        let text = cell.as_ref().map_or_else(|| "NULL".to_owned(), |text| literal(text));
+        let text = cell
+            .as_ref()
+            .map_or_else(|| "NULL".to_owned(), |text| literal(text));
         let _ = write!(values, "{comma}{text}");
     }
     format!(

@@ -19,7 +19,13 @@ const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
 pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
-    ensure_role(server, maintenance, OWNER, "NOSUPERUSER CREATEDB CREATEROLE").await
+    ensure_role(
+        server,
+        maintenance,
+        OWNER,
+        "NOSUPERUSER CREATEDB CREATEROLE",
+    )
+    .await
 }
 
 /// How to log in as the application's role: a role that could see everything is refused by name.
@@ -54,10 +60,17 @@ pub async fn application_login(
         )))
     };
     if role.superuser || role.bypass_rls {
-        let what = if role.superuser { "is a superuser" } else { "has BYPASSRLS" };
+        let what = if role.superuser {
+            "is a superuser"
+        } else {
+            "has BYPASSRLS"
+        };
         return vacuous(
             format!("it {what}"),
-            format!("Mend it with: ALTER ROLE {} NOSUPERUSER NOBYPASSRLS", quoted(name)),
+            format!(
+                "Mend it with: ALTER ROLE {} NOSUPERUSER NOBYPASSRLS",
+                quoted(name)
+            ),
         );
     }
     if let Some(table) = catalog
@@ -79,7 +92,11 @@ pub async fn application_login(
         return Ok(member);
     }
     let password = password(server, name);
-    let sql = format!("ALTER ROLE {} LOGIN PASSWORD {}", quoted(name), literal(&password));
+    let sql = format!(
+        "ALTER ROLE {} LOGIN PASSWORD {}",
+        quoted(name),
+        literal(&password)
+    );
     execute_quietly(maintenance, &sql, name).await?;
     Ok(Login {
         role: name.clone(),
@@ -110,9 +127,17 @@ async fn ensure_role(
         }
     };
     let password = password(server, name);
-    let sql = format!("{verb} ROLE {} LOGIN {attributes} PASSWORD {}", quoted(name), literal(&password));
+    let sql = format!(
+        "{verb} ROLE {} LOGIN {attributes} PASSWORD {}",
+        quoted(name),
+        literal(&password)
+    );
     execute_quietly(maintenance, &sql, name).await?;
-    execute(maintenance, &format!("COMMENT ON ROLE {} IS {}", quoted(name), literal(MARK))).await?;
+    execute(
+        maintenance,
+        &format!("COMMENT ON ROLE {} IS {}", quoted(name), literal(MARK)),
+    )
+    .await?;
     Ok(Login {
         role: name.to_owned(),
         password: Some(password),
@@ -124,7 +149,11 @@ fn password(server: &Server, role: &str) -> String {
     let secret = server.administrator().password.clone().unwrap_or_default();
     let (host, port) = server.tcp();
     let digest = Sha256::digest(format!("watertight {role} {secret} {host} {port}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Runs a statement with a password in it: an error must not repeat the statement.

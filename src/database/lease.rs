@@ -68,8 +68,16 @@ pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<(
             .await
             .doing("look for leftovers")?;
         if free {
-            execute(maintenance, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name))).await?;
-            execute(maintenance, &format!("SELECT pg_advisory_unlock({LOCK_SPACE}, {})", key(id))).await?;
+            execute(
+                maintenance,
+                &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name)),
+            )
+            .await?;
+            execute(
+                maintenance,
+                &format!("SELECT pg_advisory_unlock({LOCK_SPACE}, {})", key(id)),
+            )
+            .await?;
         }
     }
     Ok(())

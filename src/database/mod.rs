@@ -10,7 +10,7 @@ pub use application::application_login;
 
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};
-use crate::model::{Catalog, literal, quoted};
+use crate::model::{Catalog, MigrateAs, literal, quoted};
 use crate::server::{Login, Server};
 
 /// Changes whenever a template made by an earlier harness would not do any more.
@@ -25,15 +25,6 @@ pub struct Databases<'a> {
     template: String,
     clones: u32,
     made: Vec<String>,
-}
-
-/// Who migrates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MigrateAs {
-    /// A role that owns the database and is no superuser: migrations are the user's SQL.
-    Owner,
-    /// The server's administrator.
-    Superuser,
 }
 
 impl<'a> Databases<'a> {
@@ -68,7 +59,11 @@ impl<'a> Databases<'a> {
         };
         let template = databases.template.clone();
         databases
-            .create(&template, "template0", &format!("watertight template {FORMAT} {}", migrations.digest()))
+            .create(
+                &template,
+                "template0",
+                &format!("watertight template {FORMAT} {}", migrations.digest()),
+            )
             .await?;
         let mut connection = connect(&server.options(&databases.owner, &template)).await?;
         let applied = apply(migrations, &mut connection).await;
@@ -85,7 +80,14 @@ impl<'a> Databases<'a> {
     /// How to connect to the template as its owner.
     #[must_use]
     pub fn template(&self) -> PgConnectOptions {
-        self.server.options(self.server.administrator(), &self.template)
+        self.server
+            .options(self.server.administrator(), &self.template)
+    }
+
+    /// How to connect to one of the databases with row-level security out of the way.
+    #[must_use]
+    pub fn administrator(&self, name: &str) -> PgConnectOptions {
+        self.server.options(self.server.administrator(), name)
     }
 
     /// Who owns the databases.
@@ -112,11 +114,17 @@ impl<'a> Databases<'a> {
     /// An administrator who is no superuser is subject to forced policies: in a clone they are lifted for it.
     async fn lift_row_security(&self, name: &str, catalog: &Catalog) -> Result<()> {
         let mut connection = connect(&self.server.options(&self.owner, name)).await?;
-        let forced = catalog.tables.values().filter(|table| table.force_row_security);
+        let forced = catalog
+            .tables
+            .values()
+            .filter(|table| table.force_row_security);
         for table in forced {
             execute(
                 &mut connection,
-                &format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table.name.quoted()),
+                &format!(
+                    "ALTER TABLE {} NO FORCE ROW LEVEL SECURITY",
+                    table.name.quoted()
+                ),
             )
             .await?;
         }
@@ -155,7 +163,10 @@ impl<'a> Databases<'a> {
     pub async fn remove_but(mut self, kept: Option<&str>) -> Result<()> {
         for name in self.made.iter().rev() {
             if Some(name.as_str()) == kept {
-                let sql = format!("COMMENT ON DATABASE {} IS 'kept by watertight'", quoted(name));
+                let sql = format!(
+                    "COMMENT ON DATABASE {} IS 'kept by watertight'",
+                    quoted(name)
+                );
                 execute(&mut self.maintenance, &sql).await?;
             } else {
                 let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
@@ -193,6 +204,8 @@ pub async fn execute(connection: &mut PgConnection, sql: &str) -> Result<()> {
         .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
         .await
         .map(drop)
-        .doing(format!("run `{}`", sql.chars().take(120).collect::<String>()))
+        .doing(format!(
+            "run `{}`",
+            sql.chars().take(120).collect::<String>()
+        ))
 }
-

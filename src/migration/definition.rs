@@ -2,6 +2,9 @@
 
 use crate::model::{Statement, Token};
 
+/// The most tokens that a head has, so that of a long statement of another table no more is cut.
+const LONGEST: usize = 128;
+
 /// The first part of a definition: `CREATE INDEX name ON table`, and what follows it.
 pub(super) struct Head<'a> {
     /// CREATE, else ALTER.
@@ -12,8 +15,9 @@ pub(super) struct Head<'a> {
     pub(super) name: Vec<String>,
     /// The parts of the name of the table that it is on, for an index, policy or trigger.
     pub(super) table: Vec<String>,
-    /// What follows.
-    rest: Vec<Token<'a>>,
+    statement: &'a Statement,
+    /// How many tokens stand before what follows.
+    length: usize,
 }
 
 impl<'a> Head<'a> {
@@ -26,7 +30,7 @@ impl<'a> Head<'a> {
         if !creates && !statement.begins_with(&["ALTER"]) {
             return None;
         }
-        let tokens: Vec<Token<'_>> = statement.tokens().collect();
+        let tokens: Vec<Token<'_>> = statement.tokens().take(LONGEST).collect();
         let mut rest = skip(&tokens[1..], BEFORE);
         let kind = rest.first()?.name()?;
         rest = skip(&rest[1..], AFTER);
@@ -41,42 +45,34 @@ impl<'a> Head<'a> {
             kind,
             name,
             table,
-            rest: rest.to_vec(),
+            statement,
+            length: tokens.len() - rest.len(),
         })
     }
 
     /// The parts between the commas: of the first parentheses of `CREATE TABLE`, of the rest of `ALTER TABLE`.
-    pub(super) fn parts(&self) -> Vec<&[Token<'a>]> {
-        let inside = if self.creates {
-            let open = self.rest.iter().position(|token| token.is_symbol('('));
-            open.map_or(&[][..], |open| &self.rest[open + 1..])
-        } else {
-            &self.rest
-        };
+    pub(super) fn parts(&self) -> Vec<Vec<Token<'a>>> {
+        let mut inside = self.statement.tokens().skip(self.length);
+        if self.creates {
+            inside.find(|token| token.is_symbol('('));
+        }
         let mut depth = 0_i32;
-        let mut end = inside.len();
-        let mut commas = Vec::new();
-        for (index, token) in inside.iter().enumerate() {
+        let mut parts = vec![Vec::new()];
+        for token in inside {
             if token.is_symbol('(') {
                 depth += 1;
             } else if token.is_symbol(')') {
                 depth -= 1;
-                if depth < 0 {
-                    end = index;
-                    break;
-                }
+            }
+            if depth < 0 {
+                break;
             } else if depth == 0 && token.is_symbol(',') {
-                commas.push(index);
+                parts.push(Vec::new());
+            } else if let Some(part) = parts.last_mut() {
+                part.push(token);
             }
         }
-        commas.push(end);
-        let mut start = 0;
-        let mut parts = Vec::new();
-        for comma in commas {
-            parts.push(&inside[start..comma]);
-            start = comma + 1;
-        }
-        parts.retain(|item| !item.is_empty());
+        parts.retain(|part| !part.is_empty());
         parts
     }
 }

@@ -4,10 +4,12 @@ mod case;
 mod catalog;
 mod dataset;
 mod finding;
+mod glob;
 mod name;
 mod query;
 mod report;
 mod script;
+mod settings;
 mod tenancy;
 mod token;
 
@@ -20,9 +22,14 @@ pub use catalog::{
 };
 pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
 pub use finding::{Finding, Inconclusive, Place, Severity};
+pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
 pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
 pub use script::{ScriptError, Statement, split};
+pub use settings::{
+    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, Settings, Shard,
+    TenantSettings,
+};
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

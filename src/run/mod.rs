@@ -68,7 +68,10 @@ pub async fn run(
     let mut owner = Owner::default();
     for ((session, stage, unset), places) in groups {
         progress(&describe(session, stage, places.len()));
-        let attempts = places.iter().map(|(c, a)| &cases[*c].attempts[*a]).collect();
+        let attempts = places
+            .iter()
+            .map(|(c, a)| &cases[*c].attempts[*a])
+            .collect();
         let found = match session {
             Session::Owner => owner.run(arena, stage, attempts).await?,
             Session::Application => application(arena, unset, attempts).await?,
@@ -86,7 +89,10 @@ fn describe(session: Session, stage: Stage, attempts: usize) -> String {
         (Session::Application, _) => "as the application".to_owned(),
         (Session::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
         (Session::Owner, Stage::World { kind, layout }) => {
-            format!("in the world where the others are {}, layout {layout}", kind.word())
+            format!(
+                "in the world where the others are {}, layout {layout}",
+                kind.word()
+            )
         }
     };
     format!("{attempts} attempts {what}")
@@ -120,7 +126,8 @@ impl Owner {
             let mut alive = true;
             while alive && found.len() < attempts.len() {
                 let attempt = attempts[found.len()];
-                let (observation, lives) = session::attempt(&mut connection, &attempt.statements).await;
+                let (observation, lives) =
+                    session::attempt(&mut connection, &attempt.statements).await;
                 alive = lives;
                 found.push(observation);
             }
@@ -231,7 +238,9 @@ async fn application(
     attempts: Vec<&Attempt>,
 ) -> Result<Vec<Observation>> {
     let Some(options) = &arena.application else {
-        return Err(Error::Server("no role of the application is configured".to_owned()));
+        return Err(Error::Server(
+            "no role of the application is configured".to_owned(),
+        ));
     };
     let mut found = Vec::with_capacity(attempts.len());
     let mut losses = 0;

@@ -46,7 +46,10 @@ pub(super) async fn attempt(
 
 async fn once(connection: &mut PgConnection, statements: &[String]) -> (Observation, bool) {
     let mut observation = Observation::default();
-    if execute(connection, "SAVEPOINT watertight_attempt").await.is_err() {
+    if execute(connection, "SAVEPOINT watertight_attempt")
+        .await
+        .is_err()
+    {
         return (given_up(), false);
     }
     for (number, sql) in statements.iter().enumerate() {
@@ -58,8 +61,12 @@ async fn once(connection: &mut PgConnection, statements: &[String]) -> (Observat
             }
         }
     }
-    let alive = execute(connection, "ROLLBACK TO SAVEPOINT watertight_attempt").await.is_ok()
-        && execute(connection, "RELEASE SAVEPOINT watertight_attempt").await.is_ok();
+    let alive = execute(connection, "ROLLBACK TO SAVEPOINT watertight_attempt")
+        .await
+        .is_ok()
+        && execute(connection, "RELEASE SAVEPOINT watertight_attempt")
+            .await
+            .is_ok();
     (observation, alive)
 }
 
@@ -73,7 +80,11 @@ async fn statement(connection: &mut PgConnection, sql: &str) -> Result<Output, s
             Either::Left(done) => output.affected += done.rows_affected(),
             Either::Right(row) => {
                 if output.columns.is_empty() {
-                    output.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
+                    output.columns = row
+                        .columns()
+                        .iter()
+                        .map(|column| column.name().to_owned())
+                        .collect();
                 }
                 output.rows.push(cells(&row)?);
             }
@@ -111,8 +122,12 @@ fn refusal(statement: usize, error: &sqlx::Error) -> Refusal {
         statement,
         sqlstate: database.code().unwrap_or_default().into_owned(),
         message: database.message().to_owned(),
-        detail: postgres.and_then(PgDatabaseError::detail).map(str::to_owned),
-        constraint: postgres.and_then(PgDatabaseError::constraint).map(str::to_owned),
+        detail: postgres
+            .and_then(PgDatabaseError::detail)
+            .map(str::to_owned),
+        constraint: postgres
+            .and_then(PgDatabaseError::constraint)
+            .map(str::to_owned),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which files make which migrations; no server needed.
 
-use std::path::PathBuf;
-
 use watertight::Error;
 use watertight::migration::MigrationSet;
 
@@ -212,14 +210,9 @@ fn symbolic_links_do_not_trap_the_reader() {
 #[test]
 fn files_below_the_working_directory_are_named_relative_to_it() {
     let here = std::env::current_dir().unwrap();
-    let set = MigrationSet::read(&here.join("tests/it/../../migrations"));
-    if let Ok(set) = set {
-        assert!(set.migrations.iter().all(|m| m.file.is_relative()));
-    }
+    let set = MigrationSet::read(&here.join("migrations")).unwrap();
+    assert!(set.migrations[0].file.starts_with("migrations"));
     let folder = Folder::new(&[("1_a.sql", "")]);
     let set = MigrationSet::read(folder.path()).unwrap();
-    assert_eq!(
-        set.migrations[0].file,
-        PathBuf::from(folder.path().join("1_a.sql"))
-    );
+    assert_eq!(set.migrations[0].file, folder.path().join("1_a.sql"));
 }

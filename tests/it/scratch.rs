@@ -1,43 +1,38 @@
-//! A database of its own for one test.
+//! A server with an empty database for one test, gone when it ends.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use watertight::server::{self, Server, ServerChoice, ServerRequest};
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
-
-pub(crate) struct Database(String);
-
-fn options(database: &str) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .socket("/dev/shm/wt-front")
-        .port(54332)
-        .username("postgres")
-        .database(database)
+pub(crate) struct Database {
+    server: Server,
 }
+
+const NAME: &str = "scratch";
 
 impl Database {
     pub(crate) async fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!(
-            "t_{}_{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let mut connection = options("postgres").connect().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "CREATE DATABASE {name} STRATEGY file_copy"
-        )))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-        Self(name)
+        let request = ServerRequest {
+            choice: ServerChoice::Local,
+            ..ServerRequest::default()
+        };
+        let server = server::start(&request).await.unwrap();
+        let database = Self { server };
+        let maintenance = database.server.maintenance_database().to_owned();
+        let mut connection = database.connect_to(&maintenance).await;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {NAME}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        database
     }
 
+    /// Logs in as the administrator.
     pub(crate) async fn connect(&self) -> PgConnection {
-        options(&self.0).connect().await.unwrap()
+        self.connect_to(NAME).await
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.0
+    async fn connect_to(&self, database: &str) -> PgConnection {
+        let options = self.server.options(self.server.administrator(), database);
+        PgConnection::connect_with(&options).await.unwrap()
     }
 }

@@ -1,0 +1,160 @@
+//! The only reader of the environment and of files of settings. The command line wins over the environment,
+//! the environment over `watertight.toml`.
+
+mod file;
+mod nearest;
+mod options;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::Settings;
+use options::Given;
+
+/// The name of the file of settings.
+const FILE: &str = "watertight.toml";
+
+/// The prefix of our environment variables.
+const PREFIX: &str = "WATERTIGHT_";
+
+/// Variables with our prefix that are no options: what `-- COMMAND` is given.
+const NO_OPTIONS: [&str; 1] = ["APP_URL"];
+
+/// Where migrations usually lie, relative to the file of settings or else to the working directory.
+const MIGRATIONS: [&str; 9] = [
+    "migrations",
+    "db/migrations",
+    "sql/migrations",
+    "database/migrations",
+    "src/main/resources/db/migration",
+    "supabase/migrations",
+    "prisma/migrations",
+    "db/structure.sql",
+    "schema.sql",
+];
+
+/// What the command line said.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The options' keys, as under `[run]`, and their values; `true` for one that takes none.
+    pub options: Vec<(&'static str, Vec<String>)>,
+    /// What stands behind `--`.
+    pub command: Vec<String>,
+}
+
+/// Reads `watertight.toml` (`--config`, else looked for upwards from the working directory) and the environment,
+/// and lays the command line over them.
+///
+/// # Errors
+/// A file that can't be read, an unknown key or variable, a value that can't be used. The message names the
+/// place and what would be right.
+pub fn load(command_line: CommandLine) -> Result<Settings> {
+    let mut variables = Vec::new();
+    for (name, value) in env::vars_os() {
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        let Some(value) = value.to_str() else {
+            return Err(wrong(&format!("{PREFIX}{name}"), "its value is not UTF-8"));
+        };
+        // An empty variable is how many CI systems spell one that is not set.
+        if !value.is_empty() && !NO_OPTIONS.contains(&name) {
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    variables.sort();
+    let here = env::current_dir().map_err(|e| Error::io(".", e))?;
+    resolve(command_line, &variables, &here)
+}
+
+/// Whether the environment asks for no colours (<https://no-color.org>).
+#[must_use]
+pub fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The settings from their three sources; variables without their prefix.
+fn resolve(
+    command_line: CommandLine,
+    variables: &[(String, String)],
+    here: &Path,
+) -> Result<Settings> {
+    let mut settings = Settings::default();
+    let named = command_line.config.or_else(|| {
+        let (_, path) = variables.iter().find(|(name, _)| name == "CONFIG")?;
+        Some(PathBuf::from(path))
+    });
+    settings.file = match named {
+        Some(path) => Some(path),
+        None => look_upwards(here),
+    };
+    let mut folder = PathBuf::new();
+    if let Some(path) = settings.file.clone() {
+        let text = std::fs::read_to_string(here.join(&path)).map_err(|e| Error::io(&path, e))?;
+        folder.push(path.parent().unwrap_or(Path::new("")));
+        file::read(&mut settings, &path, &text)?;
+    }
+    for (name, value) in variables {
+        let key = name.to_lowercase();
+        let place = format!("{PREFIX}{name}");
+        if key == "config" {
+            continue;
+        }
+        if !options::is_known(&key) {
+            let nearest = nearest::nearest(&key, options::keys()).to_uppercase();
+            let message = format!("no such option; the nearest is {PREFIX}{nearest}");
+            return Err(wrong(&place, &message));
+        }
+        options::set(&mut settings, &key, &Given::text(place, value))?;
+    }
+    for (key, values) in command_line.options {
+        let place = format!("--{}", key.replace('_', "-"));
+        options::set(&mut settings, key, &Given::list(place, values))?;
+    }
+    settings.run.command = command_line.command;
+    if settings.migrate.path.is_none() {
+        settings.migrate.path = usual_migrations(here, &folder)?;
+    }
+    Ok(settings)
+}
+
+/// The file in this folder or the nearest one above, relative to this folder.
+fn look_upwards(here: &Path) -> Option<PathBuf> {
+    let mut relative = PathBuf::new();
+    for folder in here.ancestors() {
+        if folder.join(FILE).is_file() {
+            return Some(relative.join(FILE));
+        }
+        relative.push("..");
+    }
+    None
+}
+
+fn usual_migrations(here: &Path, folder: &Path) -> Result<Option<PathBuf>> {
+    let mut found = MIGRATIONS
+        .iter()
+        .map(|path| folder.join(path))
+        .filter(|path| here.join(path).exists());
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => Err(Error::Usage(format!(
+            "there are both `{}` and `{}`: say which with --migrations PATH, or with `path` under [migrate] in \
+             watertight.toml",
+            one.display(),
+            other.display()
+        ))),
+        (one, _) => Ok(one),
+    }
+}
+
+fn wrong(place: &str, message: &str) -> Error {
+    Error::Configuration {
+        place: place.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

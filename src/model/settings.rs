@@ -1,0 +1,266 @@
+//! What the user asked for, from wherever it was said; `config` reads it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Access, NullMeans, glob};
+
+/// Everything that a run can be told.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The file that was read, where there was one.
+    pub file: Option<PathBuf>,
+    /// How to run.
+    pub run: RunSettings,
+    /// What makes the schema.
+    pub migrate: MigrateSettings,
+    /// Whose the rows are.
+    pub tenant: TenantSettings,
+    /// How the application acts as one tenant; without it the row-level security family is off.
+    pub access: Option<Access>,
+    /// Accepted findings and inconclusives.
+    pub allow: Vec<Allow>,
+}
+
+/// How to run: the options of the command line that belong to no other section.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line that takes no value"
+)]
+pub struct RunSettings {
+    /// `auto`, `docker`, `local`, `embedded` or a URL, as it was written.
+    pub server: String,
+    /// Major versions of Postgres; none is the newest that there is.
+    pub postgres: Vec<u32>,
+    /// The Docker image.
+    pub image: Option<String>,
+    /// The folder of the server's binaries.
+    pub pg_bin: Option<PathBuf>,
+    /// A folder of SQL files with queries.
+    pub queries: Option<PathBuf>,
+    /// A `.sqlx` folder, as `cargo sqlx prepare` writes it.
+    pub sqlx: Option<PathBuf>,
+    /// Test the queries that the command sends.
+    pub record: bool,
+    /// Tenants; at least 2.
+    pub organisations: usize,
+    /// Rows per scoped table and tenant; at least 1.
+    pub rows: usize,
+    /// Worlds per query; at least 1.
+    pub cases: usize,
+    /// What an earlier run printed, to repeat it.
+    pub seed: Option<String>,
+    /// `CHECK[:OBJECT]`, with globs: these alone. Empty: all.
+    pub only: Vec<String>,
+    /// `CHECK[:OBJECT]`, with globs: not these.
+    pub skip: Vec<String>,
+    /// List what would run.
+    pub list: bool,
+    /// Weaknesses fail the run too.
+    pub deny_weakness: bool,
+    /// The file of known findings.
+    pub baseline: Option<PathBuf>,
+    /// Write what was found to the baseline.
+    pub write_baseline: bool,
+    /// Reports to write to files.
+    pub reports: Vec<ReportFile>,
+    /// The format of the report that is printed.
+    pub format: String,
+    /// Leave the database.
+    pub keep: bool,
+    /// The bound of each statement.
+    pub timeout: Duration,
+    /// Databases in parallel; none is as many as suit the machine.
+    pub jobs: Option<usize>,
+    /// The part of the run that is to be done.
+    pub shard: Option<Shard>,
+    /// Who runs the migrations.
+    pub migrate_as: MigrateAs,
+    /// The command to run on the seeded database instead, with its arguments; empty where none was given.
+    pub command: Vec<String>,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            server: "auto".into(),
+            postgres: Vec::new(),
+            image: None,
+            pg_bin: None,
+            queries: None,
+            sqlx: None,
+            record: false,
+            organisations: 3,
+            rows: 6,
+            cases: 1,
+            seed: None,
+            only: Vec::new(),
+            skip: Vec::new(),
+            list: false,
+            deny_weakness: false,
+            baseline: None,
+            write_baseline: false,
+            reports: Vec::new(),
+            format: "text".into(),
+            keep: false,
+            timeout: Duration::from_secs(30),
+            jobs: None,
+            shard: None,
+            migrate_as: MigrateAs::Owner,
+            command: Vec::new(),
+        }
+    }
+}
+
+impl RunSettings {
+    /// Whether all is run: only then does an unused `[[allow]]` say anything.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.only.is_empty() && self.skip.is_empty() && self.shard.is_none()
+    }
+
+    /// Whether `only` and `skip` let a check of an object run.
+    #[must_use]
+    pub fn selects(&self, check: &str, object: &str) -> bool {
+        let fits = |pattern: &String| match pattern.split_once(':') {
+            None => glob(pattern, check),
+            Some((checks, objects)) => glob(checks, check) && glob(objects, object),
+        };
+        (self.only.is_empty() || self.only.iter().any(fits)) && !self.skip.iter().any(fits)
+    }
+
+    /// The first pattern of `only` and `skip` that none of these checks fits: a mistake, as it selects nothing.
+    #[must_use]
+    pub fn unknown_pattern(&self, checks: &[&str]) -> Option<&str> {
+        let mut patterns = self.only.iter().chain(&self.skip);
+        let unknown = patterns.find(|pattern| {
+            let check = pattern.split(':').next().unwrap_or_default();
+            !checks.iter().any(|id| glob(check, id))
+        });
+        unknown.map(String::as_str)
+    }
+}
+
+/// A report to write to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFile {
+    /// The name of the format.
+    pub format: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// One of several parts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// Who runs the migrations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MigrateAs {
+    /// A role that owns the database and is no superuser.
+    #[default]
+    Owner,
+    /// The server's administrator.
+    Superuser,
+}
+
+/// What makes the schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MigrateSettings {
+    /// The folder or file of migrations: as it was said, else as it was found.
+    pub path: Option<PathBuf>,
+    /// A command that migrates the database of `DATABASE_URL` instead.
+    pub command: Option<String>,
+}
+
+impl MigrateSettings {
+    /// The path of the migrations.
+    ///
+    /// # Errors
+    /// What to do where there is none.
+    pub fn required_path(&self) -> Result<&Path, String> {
+        self.path.as_deref().ok_or_else(|| {
+            "no migrations: there is no folder `migrations` here; name yours with --migrations PATH, or with \
+             `path` (or `command`) under [migrate] in watertight.toml"
+                .into()
+        })
+    }
+}
+
+/// Whose the rows are; names as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantSettings {
+    /// The tenant column's name.
+    pub column: String,
+    /// Whether the column was named, or is the default.
+    pub column_given: bool,
+    /// By `schema.table`, where the column is called differently.
+    pub columns: BTreeMap<String, String>,
+    /// The table of tenants.
+    pub table: Option<String>,
+    /// Tables of reference data.
+    pub shared: Vec<String>,
+    /// By `schema.table` of global rows: the `schema.table.column` through which a tenant sees them.
+    pub linked: BTreeMap<String, String>,
+    /// By `schema.table`: the foreign key that says whose its rows are.
+    pub derived: BTreeMap<String, String>,
+    /// What NULL in a tenant column means.
+    pub null_means: NullMeans,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            column: "organisation_id".into(),
+            column_given: false,
+            columns: BTreeMap::new(),
+            table: None,
+            shared: Vec::new(),
+            linked: BTreeMap::new(),
+            derived: BTreeMap::new(),
+            null_means: NullMeans::Error,
+        }
+    }
+}
+
+/// An accepted finding or inconclusive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// A glob over the check's id.
+    pub check: String,
+    /// A glob over the object's name.
+    pub object: String,
+    /// Why it is accepted.
+    pub reason: String,
+    /// Where it stands: file and line.
+    pub place: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_and_skip_select_by_check_and_object() {
+        let run = RunSettings {
+            only: vec!["cross-*".into(), "unique:crm.*".into()],
+            skip: vec!["*:*.tags.*".into()],
+            ..RunSettings::default()
+        };
+        assert!(run.selects("cross-tenant", "iam.users"));
+        assert!(run.selects("unique", "crm.people.key"));
+        assert!(!run.selects("unique", "iam.users.key"));
+        assert!(!run.selects("cross-tenant", "crm.tags.key"));
+        assert!(!run.selects("policy", "crm.people"));
+        assert!(RunSettings::default().selects("anything", "at all"));
+        assert_eq!(run.unknown_pattern(&["cross-tenant"]), Some("unique:crm.*"));
+        assert_eq!(run.unknown_pattern(&["cross-tenant", "unique"]), None);
+    }
+}

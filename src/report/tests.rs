@@ -1,0 +1,328 @@
+//! Reports, from data to text.
+
+use super::*;
+use crate::model::{Allow, Finding, Inconclusive, Place, Report, RunVerdict, Severity, Tally};
+
+fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
+    Finding {
+        check,
+        severity,
+        object: object.into(),
+        message: "A row of A\nrefers to a row of B.".into(),
+        sql: "SELECT 1;\nSELECT 2;".into(),
+        sqlstate: None,
+        place: Some(Place {
+            file: "migrations/1.sql".into(),
+            line: 7,
+        }),
+        fix: "ALTER TABLE t;".into(),
+        accepted: false,
+        versions: vec!["15".into()],
+    }
+}
+
+fn unsure(check: &'static str, object: &str) -> Inconclusive {
+    Inconclusive {
+        check,
+        object: object.into(),
+        reason: "The control failed.".into(),
+        accepted: false,
+    }
+}
+
+fn held() -> Report {
+    let mut report = Report {
+        seed: "42@2026-01-01".into(),
+        ..Report::default()
+    };
+    report.server.kind = "local".into();
+    report.server.version = "15.18".into();
+    report.server.chosen = "local 15.18 (docker passed over: no daemon)".into();
+    report.schema.tables = 30;
+    report.schema.classes = [("scoped".to_owned(), 26), ("shared".to_owned(), 4)].into();
+    report.dataset.rows = 1_200;
+    report.timings.check = 1_234;
+    report.checks.insert(
+        "cross-tenant-reference",
+        Tally {
+            cases: 122,
+            held: 122,
+            reasons: [
+                ("by foreign key".to_owned(), 120),
+                ("by policy".to_owned(), 2),
+            ]
+            .into(),
+            ..Tally::default()
+        },
+    );
+    report
+}
+
+fn leaked() -> Report {
+    let mut report = held();
+    report.findings = vec![
+        finding(Severity::Leak, "reference", "crm.a.a_fkey"),
+        finding(Severity::Weakness, "unique", "crm.a.a_key"),
+        finding(Severity::Note, "uuid", "crm.a.a_pkey"),
+        finding(Severity::Note, "uuid", "crm.b.b_pkey"),
+        finding(Severity::Note, "uuid", "iam.c.c_pkey"),
+    ];
+    report.inconclusive = vec![unsure("policy", "crm.tags")];
+    report
+}
+
+fn text(report: &Report) -> String {
+    render(report, "text", false).unwrap()
+}
+
+#[test]
+fn a_held_run_fits_a_screen() {
+    assert_eq!(
+        text(&held()),
+        "\
+HELD: no row crossed between organisations in 122 cases
+
+covered  30 tables (26 scoped, 4 shared), 0 columns, 0 foreign keys, 0 policies, 0 queries
+seeded   0 organisations with 1,200 rows
+server   local 15.18 (docker passed over: no daemon)
+
+check                   cases   held  leaked  inconclusive    n/a
+cross-tenant-reference    122    122       0             0      0  120 by foreign key, 2 by policy
+
+took     1.23 s (server 0.00 s, migrate 0.00 s, seed 0.00 s, check 1.23 s)
+again    --seed 42@2026-01-01
+"
+    );
+}
+
+#[test]
+fn a_leaked_run_says_what_where_and_how_to_repeat_and_mend_it() {
+    let text = text(&leaked());
+    let summary = "LEAKED: 1 leak, 1 weakness, 1 inconclusive, 3 notes in 122 cases\n";
+    assert!(
+        text.starts_with(summary) && text.ends_with(summary),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "
+leak: reference on crm.a.a_fkey
+  migrations/1.sql:7
+  A row of A
+  refers to a row of B.
+  To repeat it in psql:
+    SELECT 1;
+    SELECT 2;
+  To mend it:
+    ALTER TABLE t;
+
+weakness: unique on crm.a.a_key
+"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("\ninconclusive: policy on crm.tags\n  The control failed.\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nnote: uuid on 2 objects in crm, as crm.a.a_pkey\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nnote: uuid on iam.c.c_pkey: A row of A refers to a row of B.\n"),
+        "{text}"
+    );
+    assert!(!text.contains('\x1b'));
+    assert!(
+        render(&leaked(), "text", true)
+            .unwrap()
+            .contains("\x1b[1;31mleak\x1b[0m")
+    );
+}
+
+#[test]
+fn sql_with_a_quoted_line_break_is_pasted_as_it_is() {
+    let mut report = leaked();
+    report.findings[0].sql = "SELECT 'a\nb';".into();
+    assert!(text(&report).contains("in psql:\nSELECT 'a\nb';\n"));
+}
+
+#[test]
+fn hostile_names_reach_no_terminal() {
+    let mut report = leaked();
+    report.findings[0].object = "crm.\"\x1b[2J\n::error::owned\"".into();
+    report.findings[0].sql = "::set-output".into();
+    for format in ["text", "github"] {
+        let text = render(&report, format, false).unwrap();
+        assert!(!text.contains('\x1b'), "{text}");
+        assert!(!text.contains("\n::error::owned"), "{text}");
+    }
+    let github = render(&report, "github", false).unwrap();
+    assert!(!github.contains("  ::set-output") && github.contains(": :set-output"));
+}
+
+#[test]
+fn json_is_format_1() {
+    let text = render(&leaked(), "json", true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "format",
+            "verdict",
+            "seed",
+            "server",
+            "schema",
+            "dataset",
+            "checks",
+            "findings",
+            "inconclusive",
+            "timings_ms",
+            "remarks",
+            "runs"
+        ]
+    );
+    assert_eq!(value["verdict"], "leaked");
+    assert_eq!(value["server"]["kind"], "local");
+    assert_eq!(value["checks"][0]["id"], "cross-tenant-reference");
+    assert_eq!(value["checks"][0]["held"], 122);
+    let first = &value["findings"][0];
+    assert_eq!(first["severity"], "leak");
+    assert_eq!(
+        (&first["file"], &first["line"]),
+        (&"migrations/1.sql".into(), &7.into())
+    );
+    assert_eq!(first["sqlstate"], serde_json::Value::Null);
+    assert_eq!(first["fingerprint"], "reference:crm.a.a_fkey");
+    assert_eq!(value["inconclusive"][0]["reason"], "The control failed.");
+    assert_eq!(
+        render(&leaked(), "json", false).unwrap(),
+        text,
+        "the same report, the same bytes"
+    );
+}
+
+#[test]
+fn github_annotations_are_escaped_and_bounded() {
+    let mut report = leaked();
+    report.findings[0].message = "100%\nof a:b, c".into();
+    report.findings[0].object = "a:b,c".into();
+    let github = render(&report, "github", false).unwrap();
+    assert!(
+        github.contains(
+            "\n::error file=migrations/1.sql,line=7,title=leak%3A reference on a%3Ab%2Cc::100%25%0Aof a:b, c%0ATo mend:%0AALTER TABLE t;\n"
+        ),
+        "{github}"
+    );
+    assert!(github.contains("\n::warning file=migrations/1.sql,line=7,title=weakness%3A unique"));
+    assert!(
+        github.contains(
+            "\n::warning title=inconclusive%3A policy on crm.tags::The control failed.\n"
+        )
+    );
+    report.deny_weakness = true;
+    assert!(
+        render(&report, "github", false)
+            .unwrap()
+            .contains("\n::error file=migrations/1.sql,line=7,title=weakness")
+    );
+
+    report.findings = vec![finding(Severity::Leak, "reference", "crm.a.a_fkey"); 25];
+    report.findings[0].accepted = true;
+    let github = render(&report, "github", false).unwrap();
+    assert_eq!(github.matches("\n::error").count(), 10);
+    assert!(github.ends_with("::error::15 more in the report above\n::warning title=inconclusive%3A policy on crm.tags::The control failed.\n"), "{github}");
+}
+
+fn allow(check: &str, object: &str) -> Allow {
+    Allow {
+        check: check.into(),
+        object: object.into(),
+        reason: "known".into(),
+        place: "watertight.toml:3".into(),
+    }
+}
+
+#[test]
+fn what_is_allowed_fails_nothing_and_what_allows_nothing_is_named() {
+    let mut report = leaked();
+    let entries = [
+        allow("ref*", "crm.*"),
+        allow("policy", "crm.tags"),
+        allow("unique", "iam.*"),
+    ];
+    let unused = accept(&mut report, &entries, None);
+    assert_eq!(unused, [&entries[2]]);
+    assert_eq!(report.verdict(), RunVerdict::Held);
+    assert!(!report.findings[1].accepted, "another check's");
+    let shown = text(&report);
+    assert!(
+        shown.contains("\naccepted: 1 of policy, 1 of reference\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("leak: "));
+    report.deny_weakness = true;
+    assert_eq!(report.verdict(), RunVerdict::Leaked);
+}
+
+#[test]
+fn only_what_is_new_or_worse_than_the_baseline_fails() {
+    let mut report = leaked();
+    let baseline = Baseline::of(&report);
+    assert_eq!(Baseline::parse(&baseline.render()).unwrap(), baseline);
+    accept(&mut report, &[], Some(&baseline));
+    assert_eq!(report.verdict(), RunVerdict::Held);
+    assert_eq!(baseline.gone(&report), 0);
+
+    let mut new = leaked();
+    new.findings
+        .push(finding(Severity::Leak, "reference", "crm.b.b_fkey"));
+    accept(&mut new, &[], Some(&baseline));
+    assert_eq!(new.verdict(), RunVerdict::Leaked);
+
+    let mut worse = leaked();
+    worse.findings[1].severity = Severity::Leak;
+    accept(&mut worse, &[], Some(&baseline));
+    assert_eq!(worse.verdict(), RunVerdict::Leaked);
+
+    let mut unsure_now = leaked();
+    unsure_now.findings.clear();
+    unsure_now
+        .inconclusive
+        .push(unsure("reference", "crm.a.a_fkey"));
+    accept(&mut unsure_now, &[], Some(&baseline));
+    assert_eq!(unsure_now.verdict(), RunVerdict::Inconclusive);
+    assert_eq!(baseline.gone(&held()), 3);
+}
+
+#[test]
+fn a_baseline_is_text_to_commit() {
+    let mut report = leaked();
+    report.findings[0].object = "crm.\"a\"\"b\nc\".k".into();
+    let rendered = Baseline::of(&report).render();
+    assert!(
+        rendered.contains("weaknesses = [\n    \"unique:crm.a.a_key\",\n]\n"),
+        "{rendered}"
+    );
+    assert!(!rendered.contains("uuid"));
+    assert_eq!(Baseline::parse(&rendered).unwrap(), Baseline::of(&report));
+    let merged = Baseline::of(&held()).merged(Baseline::of(&report));
+    assert_eq!(merged, Baseline::of(&report));
+    for (text, word) in [
+        ("format = 2", "format 2"),
+        ("leaks = []", "format"),
+        ("format = 1\nleeks = []", "line 2"),
+        ("nonsense", "line 1"),
+    ] {
+        let error = Baseline::parse(text).unwrap_err();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn the_formats_are_known_by_name() {
+    assert_eq!(formats().collect::<Vec<_>>(), ["text", "json", "github"]);
+    assert_eq!(render(&held(), "sarif", false), None);
+}

@@ -1,0 +1,131 @@
+//! What is wrong: findings with the way to repeat and to mend them, and what could not be judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Finding, Report, Severity, TokenKind, Tokens};
+use crate::report::page::{Ink, Page, count};
+
+/// Writes leaks, weaknesses, notes, inconclusives and what is accepted; whether there was anything to tell.
+pub(super) fn write(page: &mut Page, report: &Report) -> bool {
+    let several: BTreeSet<&String> = report.findings.iter().flat_map(|f| &f.versions).collect();
+    let open = |severity| {
+        let findings = report.findings.iter().filter(|f| !f.accepted);
+        findings.filter(move |f| f.severity == severity)
+    };
+    for severity in [Severity::Leak, Severity::Weakness] {
+        for finding in open(severity) {
+            page.end();
+            write_finding(page, finding, several.len() > 1);
+        }
+    }
+    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
+        page.end();
+        let title = format!("{} on {}", case.check, case.object);
+        page.write(Ink::Doubtful, "inconclusive: ")
+            .write(Ink::Bold, &title)
+            .end();
+        page.block(Ink::Plain, "  ", &case.reason);
+    }
+    let notes: Vec<&Finding> = open(Severity::Note).collect();
+    write_notes(page, &notes);
+    write_accepted(page, report);
+    let open_cases = report.inconclusive.iter().any(|case| !case.accepted);
+    open_cases || report.findings.iter().any(|finding| !finding.accepted)
+}
+
+fn write_finding(page: &mut Page, finding: &Finding, with_versions: bool) {
+    let ink = match finding.severity {
+        Severity::Leak => Ink::Bad,
+        _ => Ink::Doubtful,
+    };
+    let title = format!("{} on {}", finding.check, finding.object);
+    page.write(ink, finding.severity.word())
+        .write(Ink::Plain, ": ")
+        .write(Ink::Bold, &title)
+        .end();
+    if let Some(place) = &finding.place {
+        page.line(Ink::Faint, &format!("  {}:{}", place.file, place.line));
+    }
+    page.block(Ink::Plain, "  ", &finding.message);
+    if with_versions {
+        let versions = finding.versions.join(", ");
+        page.line(Ink::Plain, &format!("  Seen on Postgres {versions}."));
+    }
+    for (title, sql) in [
+        ("  To repeat it in psql:", &finding.sql),
+        ("  To mend it:", &finding.fix),
+    ] {
+        if !sql.trim().is_empty() {
+            page.line(Ink::Faint, title);
+            page.block(Ink::Plain, indent(sql), sql);
+        }
+    }
+}
+
+/// The indent of SQL that is to be pasted: none where it would get into a quoted text.
+fn indent(sql: &str) -> &'static str {
+    let quoted = |kind| matches!(kind, TokenKind::Literal | TokenKind::Quoted);
+    let spans_lines = Tokens::new(sql).any(|token| match token {
+        Ok(token) => quoted(token.kind) && token.text.contains('\n'),
+        // Advice in plain words may hold an apostrophe: nothing is pasted then.
+        Err(_) => false,
+    });
+    if spans_lines { "" } else { "    " }
+}
+
+/// Notes, folded to a line per schema and check.
+fn write_notes(page: &mut Page, notes: &[&Finding]) {
+    let mut folded: BTreeMap<(&str, &str), Vec<&Finding>> = BTreeMap::new();
+    for note in notes {
+        let key = (note.check, schema(&note.object));
+        folded.entry(key).or_default().push(note);
+    }
+    if !folded.is_empty() {
+        page.end();
+    }
+    for ((check, schema), notes) in folded {
+        let objects = match notes.as_slice() {
+            [one] => format!("{}: {}", one.object, one.message),
+            several => {
+                let number = count(several.len(), "object", "objects");
+                format!("{number} in {schema}, as {}", several[0].object)
+            }
+        };
+        page.write(Ink::Bold, "note: ")
+            .write(Ink::Plain, &format!("{check} on {objects}"))
+            .end();
+    }
+}
+
+/// The first part of an object's name; of a query, its file.
+fn schema(object: &str) -> &str {
+    if let Some((file, _)) = object.rsplit_once(".sql:") {
+        return &object[..file.len() + ".sql".len()];
+    }
+    let mut quoted = false;
+    let end = object.find(|c| {
+        quoted ^= c == '"';
+        c == '.' && !quoted
+    });
+    &object[..end.unwrap_or(object.len())]
+}
+
+fn write_accepted(page: &mut Page, report: &Report) {
+    let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
+    let findings = report.findings.iter().filter(|f| f.accepted);
+    let cases = report.inconclusive.iter().filter(|c| c.accepted);
+    for check in findings.map(|f| f.check).chain(cases.map(|c| c.check)) {
+        *accepted.entry(check).or_default() += 1;
+    }
+    if accepted.is_empty() {
+        return;
+    }
+    let list: Vec<String> = accepted
+        .into_iter()
+        .map(|(check, number)| format!("{number} of {check}"))
+        .collect();
+    page.end();
+    page.write(Ink::Bold, "accepted: ")
+        .write(Ink::Plain, &list.join(", "))
+        .end();
+}
