@@ -14,12 +14,11 @@ const ATTEMPTS: u32 = 48;
 /// More rows of the acting tenant's kind under ids that it lacks.
 const EXTRA_TWINS: usize = 2;
 
-pub(super) fn decode(ground: Ground<'_>, genes: &Genes) -> Worlds {
-    let plan = Plan::new(ground.catalog, ground.tenancy);
+pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worlds {
     let mut maker = Maker {
         ground,
         genes,
-        plan: &plan,
+        plan,
         made: BTreeMap::new(),
         seen: HashSet::new(),
         canaries: BTreeMap::new(),
@@ -493,6 +492,8 @@ impl<'a> Maker<'a> {
                 instant: self.genes.seed.instant,
                 ordinal,
                 canary: token.as_deref(),
+                turn: shift(self.genes.seed.number, place, &column.name),
+                salt: draft.salt + draft.attempt,
             },
             &mut dice,
         )
@@ -662,6 +663,12 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// The row's number, shifted by what the seed says for column and tenant.
+fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
+    let table = place.table.to_string();
+    (hash(seed, &[&table, column, &place.tenant.to_string()]) % 1_000) + place.row as u64
+}
+
 fn model_cell<'m>(table: &TablePlan<'_>, made: &'m Made, column: &str) -> Option<&'m Cell> {
     let position = table.columns.iter().position(|(c, _)| c.name == column)?;
     made.cells.get(position)
@@ -705,7 +712,8 @@ fn refer_to_itself(draft: &mut Draft<'_>) {
 /// Swaps two values where a CHECK wants them in the other order.
 fn order_pairs(draft: &mut Draft<'_>) {
     let table = draft.table;
-    for (low, high) in &table.ascending {
+    // Once for each pair: a chain of them needs as many passes.
+    for (low, high) in table.ascending.iter().cycle().take(table.ascending.len().pow(2)) {
         let kind = |name: &str| table.table.column(name).map(|column| column.type_oid);
         let free = |name: &String| {
             Some(name.as_str()) != table.tenant_column()

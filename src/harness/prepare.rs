@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
-use crate::generate::{self, Genes, Part, RowKey, Seed};
+use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
 use crate::load::{Layout, Refused, load};
 use crate::model::{
     Catalog, Cell, Class, Dataset, Query, RelationName, RunSettings, Tenancy, WorldKind, Worlds,
@@ -65,15 +65,15 @@ pub(super) async fn settle(
     run: &RunSettings,
     seed: Seed,
 ) -> Result<Worlds> {
-    let ground = generate::Ground {
+    let generator = Generator::new(Ground {
         catalog,
         tenancy,
         existing,
-    };
+    });
     let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut worlds = generate::decode(ground, &genes);
+        let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
         let refused = judge(connection, catalog, &worlds).await;
         execute(connection, "ROLLBACK").await?;
@@ -113,6 +113,7 @@ async fn judge(
         order: &worlds.order,
         late: &worlds.late,
     };
+    let mut found = Vec::new();
     execute(connection, "SAVEPOINT common").await?;
     for kind in [WorldKind::Different, WorldKind::Twins] {
         let mut parts: Vec<(Part, usize, &Dataset)> =
@@ -122,25 +123,28 @@ async fn judge(
             parts.push((part, number + 1, dataset));
         }
         let datasets: Vec<&Dataset> = parts.iter().map(|(_, _, dataset)| *dataset).collect();
-        if let Some(refused) = load(connection, layout, &datasets).await? {
+        for refused in load(connection, layout, &datasets).await? {
             let (part, tenant, dataset) = parts[refused.dataset];
-            return Ok(keys(refused, part, tenant, dataset));
+            found.extend(keys(&refused, part, tenant, dataset));
         }
-        if kind == WorldKind::Different {
+        if kind == WorldKind::Different && found.is_empty() {
             for (tenant, dataset) in worlds.spares.iter().enumerate() {
-                let refused = spares(connection, layout, dataset).await?;
-                if let Some(refused) = refused {
-                    return Ok(keys(refused, Part::Spare, tenant, dataset));
+                for refused in spares(connection, layout, dataset).await? {
+                    found.extend(keys(&refused, Part::Spare, tenant, dataset));
                 }
             }
         }
         execute(connection, "ROLLBACK TO SAVEPOINT common").await?;
     }
-    Ok(Vec::new())
+    // A row that was refused in both worlds is made anew once.
+    found.sort();
+    found.dedup_by(|a, b| a.0 == b.0);
+    Ok(found)
 }
 
 /// Spare rows are never there together: each is tried alone.
-async fn spares(connection: &mut PgConnection, layout: Layout<'_>, dataset: &Dataset) -> Result<Option<Refused>> {
+async fn spares(connection: &mut PgConnection, layout: Layout<'_>, dataset: &Dataset) -> Result<Vec<Refused>> {
+    let mut found = Vec::new();
     for name in layout.order {
         let Some(rows) = dataset.get(name) else { continue };
         for number in 0..rows.rows.len() {
@@ -150,18 +154,16 @@ async fn spares(connection: &mut PgConnection, layout: Layout<'_>, dataset: &Dat
             execute(connection, "SAVEPOINT spare").await?;
             let refused = load(connection, layout, &[&single]).await?;
             execute(connection, "ROLLBACK TO SAVEPOINT spare").await?;
-            if let Some(refused) = refused {
-                return Ok(Some(Refused {
-                    rows: vec![number],
-                    ..refused
-                }));
-            }
+            found.extend(refused.into_iter().map(|refused| Refused {
+                rows: vec![number],
+                ..refused
+            }));
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
-fn keys(refused: Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
+fn keys(refused: &Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
     let Some(rows) = dataset.get(&refused.table) else {
         return Vec::new();
     };

@@ -14,7 +14,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use crate::model::{Catalog, Query, RelationName, Tokens};
+use crate::model::{Catalog, Query, RelationName, Token, Tokens};
 
 /// How a parameter is used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         writes,
         ..Inferred::default()
     };
-    match Parser::parse_sql(&PostgreSqlDialect {}, &query.sql) {
+    match Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql)) {
         Ok(statements) => {
             let mut reader = Reader {
                 catalog,
@@ -73,6 +73,27 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         Err(error) => inferred.unparsed = Some(error.to_string()),
     }
     inferred
+}
+
+/// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
+/// `ON CONFLICT (…) WHERE … DO`.
+fn readable(sql: &str) -> String {
+    let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
+    let mut text = sql.to_owned();
+    for start in (0..tokens.len()).rev() {
+        if !(tokens[start].is("on") && tokens.get(start + 1).is_some_and(|token| token.is("conflict"))) {
+            continue;
+        }
+        let rest = || tokens.iter().skip(start + 2);
+        let end = rest().find(|token| token.is("do")).map(|token| token.offset);
+        let from = rest().find(|token| token.is("where")).map(|token| token.offset);
+        if let (Some(from), Some(end)) = (from, end)
+            && from < end
+        {
+            text.replace_range(from..end, "");
+        }
+    }
+    text
 }
 
 /// Collects names and comparisons; scopes are not told apart, which at worst binds a parameter to a like-named
