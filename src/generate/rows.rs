@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::dice::{Dice, hash};
+use super::dice::{Dice, hash, mixed};
 use super::plan::{KeyPlan, Plan, TablePlan};
 use super::value::{self, Profile};
 use super::{Genes, Ground, Part, RowKey};
@@ -106,16 +106,20 @@ impl<'a> Draft<'a> {
 
     fn dice(&self, seed: u64, what: &str) -> Dice {
         let place = &self.place;
+        let numbers = [
+            place.part as u64,
+            place.tenant as u64,
+            place.row as u64,
+            u64::from(self.salt),
+            u64::from(self.attempt),
+        ];
+        let seed = numbers.iter().fold(seed, |seed, number| mixed(seed, *number));
         Dice::new(hash(
             seed,
             &[
-                &place.table.to_string(),
-                &format!("{:?}", place.part),
-                &place.tenant.to_string(),
-                &place.row.to_string(),
+                &place.table.schema,
+                &place.table.name,
                 what,
-                &self.salt.to_string(),
-                &self.attempt.to_string(),
             ],
         ))
     }
@@ -665,8 +669,8 @@ impl<'a> Maker<'a> {
 
 /// The row's number, shifted by what the seed says for column and tenant.
 fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
-    let table = place.table.to_string();
-    (hash(seed, &[&table, column, &place.tenant.to_string()]) % 1_000) + place.row as u64
+    let seed = mixed(seed, place.tenant as u64);
+    (hash(seed, &[&place.table.schema, &place.table.name, column]) % 1_000) + place.row as u64
 }
 
 fn model_cell<'m>(table: &TablePlan<'_>, made: &'m Made, column: &str) -> Option<&'m Cell> {

@@ -195,7 +195,7 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
         "varbit" => "101".to_owned(),
         "xml" => format!("<v>{}</v>", dice.below(1_000)),
         "tsvector" | "tsquery" => Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned(),
         "point" => format!("({},{})", dice.below(90), dice.below(90)),
         "box" => format!("({},{}),(0,0)", 1 + dice.below(90), 1 + dice.below(90)),
@@ -324,7 +324,7 @@ fn moment(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> i64 {
 }
 
 fn json(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
-    let word = Word(FR_FR).fake_with_rng::<&str, _>(dice.source());
+    let word = Word(FR_FR).fake_with_rng::<&str, _>(dice);
     let word = cell.canary.unwrap_or(word);
     match profile.hints.json.as_deref() {
         Some("array") => format!("[\"{word}\"]"),
@@ -413,12 +413,12 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
     };
     let first = |dice: &mut Dice| {
         FirstName(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned()
     };
     let last = |dice: &mut Dice| {
         LastName(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned()
     };
     let slug = |text: String| {
@@ -451,7 +451,7 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
         "account",
         "tenant",
     ]) {
-        let made = CompanyName(FR_FR).fake_with_rng::<String, _>(dice.source());
+        let made = CompanyName(FR_FR).fake_with_rng::<String, _>(dice);
         // The library's French companies are called "Inc" and "Ltd".
         let stem = made
             .split([' ', ','])
@@ -470,28 +470,28 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
             }
         )
     } else if has(&["street", "address", "adresse"]) {
-        let number = BuildingNumber(FR_FR).fake_with_rng::<String, _>(dice.source());
-        let street = StreetName(FR_FR).fake_with_rng::<String, _>(dice.source());
+        let number = BuildingNumber(FR_FR).fake_with_rng::<String, _>(dice);
+        let street = StreetName(FR_FR).fake_with_rng::<String, _>(dice);
         with(format!("{number} rue {street}"), " ")
     } else if has(&["city", "town", "ville"]) {
         with(
-            CityName(FR_FR).fake_with_rng::<String, _>(dice.source()),
+            CityName(FR_FR).fake_with_rng::<String, _>(dice),
             " ",
         )
     } else if has(&["postal", "postcode", "zip"]) {
         format!("{:05}", 1_000 + dice.below(94_000))
     } else if name == "title" || has(&["job", "role", "function"]) {
-        with(Title(EN).fake_with_rng::<String, _>(dice.source()), " ")
+        with(Title(EN).fake_with_rng::<String, _>(dice), " ")
     } else if has(&[
         "body", "note", "descr", "content", "message", "comment", "reason", "subject",
     ]) {
         with(
-            Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice.source()),
+            Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice),
             " ",
         )
     } else {
         let word = Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned();
         with(word, " ")
     }
