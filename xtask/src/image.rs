@@ -191,8 +191,9 @@ impl Build<'_> {
         let script = format!(
             "set -eu; {NO_CLUSTER}; cp /etc/resolv.conf \"$1/etc/resolv.conf\"
              printf '#!/bin/sh\\nexit 101\\n' > \"$1/usr/sbin/policy-rc.d\"; chmod +x \"$1/usr/sbin/policy-rc.d\"
+             export DEBIAN_FRONTEND=noninteractive PATH=\"/usr/sbin:/usr/bin:/sbin:/bin:$PATH\"
              chroot \"$1\" apt-get {expired} update
-             DEBIAN_FRONTEND=noninteractive chroot \"$1\" apt-get install -y --no-install-recommends {}
+             chroot \"$1\" apt-get install -y --no-install-recommends {}
              rm \"$1/usr/sbin/policy-rc.d\"
              rm -rf \"$1\"/tmp/* \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/apt/*
              \"$2/finish.sh\" \"$1\"
