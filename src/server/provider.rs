@@ -141,7 +141,6 @@ pub(super) async fn connected(
     starting: &mut dyn Starting,
 ) -> Result<PgConnection> {
     let started = Instant::now();
-    let mut pause = Duration::from_millis(2);
     loop {
         let error = match PgConnection::connect_with(options).await {
             Ok(connection) => return Ok(connection),
@@ -155,8 +154,9 @@ pub(super) async fn connected(
                 waited.as_secs_f32()
             )));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(20));
+        // A try costs next to nothing before the server listens, and a process of its own from then on.
+        let soon = waited < Duration::from_millis(250);
+        tokio::time::sleep(Duration::from_millis(if soon { 3 } else { 20 })).await;
     }
 }
 

@@ -190,6 +190,7 @@ impl Build<'_> {
         );
         let script = format!(
             "set -eu; {NO_CLUSTER}; cp /etc/resolv.conf \"$1/etc/resolv.conf\"
+             mount -t proc proc \"$1/proc\"; trap 'umount \"$1/proc\"' EXIT
              printf '#!/bin/sh\\nexit 101\\n' > \"$1/usr/sbin/policy-rc.d\"; chmod +x \"$1/usr/sbin/policy-rc.d\"
              export DEBIAN_FRONTEND=noninteractive PATH=\"/usr/sbin:/usr/bin:/sbin:/bin:$PATH\"
              chroot \"$1\" apt-get {expired} update
@@ -197,6 +198,7 @@ impl Build<'_> {
              rm \"$1/usr/sbin/policy-rc.d\"
              rm -rf \"$1\"/tmp/* \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/apt/*
              \"$2/finish.sh\" \"$1\"
+             umount \"$1/proc\"; trap - EXIT
              tar --numeric-owner -C \"$1\" -cf \"$2/rootfs.tar\" .",
             self.package()
         );
@@ -373,14 +375,10 @@ fn run(command: &mut Command, doing: &str) -> Result<String, String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    Err(format!(
-        "could not {doing} ({}):\n{}\n{}",
-        output.status,
-        out.trim(),
-        err.trim()
-    ))
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    // What went wrong is said at the end; what went right before it may be hundreds of lines.
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let end = lines[lines.len().saturating_sub(25)..].join("\n");
+    Err(format!("could not {doing} ({}):\n{end}", output.status))
 }
