@@ -115,7 +115,7 @@ fn run_initdb(binaries: &Binaries, data: &Path, runner: Runner, locale: &str) ->
     }
     let output = command
         .output()
-        .map_err(|error| Error::io(&program, error))?;
+        .map_err(|error| runner.refused(&program, &error))?;
     if output.status.success() {
         return Ok(());
     }

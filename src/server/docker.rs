@@ -235,9 +235,11 @@ impl Starting for Waiting<'_> {
     }
 }
 
-/// The end of standard error, which Postgres logs to.
+/// The end of the log: Postgres's is on standard error, that of the image's set-up, before it, on standard output.
 async fn log(container: &Container) -> Option<String> {
-    Some(last_lines(&container.stderr_to_vec().await.ok()?))
+    let mut text = container.stdout_to_vec().await.ok()?;
+    text.extend(container.stderr_to_vec().await.ok()?);
+    Some(last_lines(&text))
 }
 
 /// Runs a task to its end whatever this thread is: one that runs tasks, where waiting for one is forbidden, or

@@ -36,11 +36,8 @@ impl Engine {
     /// The image to use, present: the one asked for; else the official one, else ours; else the official one pulled.
     pub(super) async fn image(&self, request: &ServerRequest) -> Result<Image> {
         // Where there is another kind of server to turn to, a registry that keeps silent is not waited for.
-        let patience = if request.choice == ServerChoice::Auto {
-            PATIENCE
-        } else {
-            PATIENCE * 10
-        };
+        let alternative = request.choice == ServerChoice::Auto && request.image.is_none();
+        let patience = if alternative { PATIENCE } else { PATIENCE * 10 };
         if let Some(name) = &request.image {
             let (repository, tag) = split(name);
             if let Some(image) = self.inspect(repository, tag, String::new()).await? {

@@ -38,10 +38,6 @@ use crate::error::{Error, Result};
 const OLDEST: u32 = 15;
 
 /// The newest major version known, which is tried where any would do.
-#[cfg_attr(
-    not(feature = "docker"),
-    expect(dead_code, reason = "only images are chosen by it")
-)]
 const NEWEST: u32 = 18;
 
 /// Who connects: a role and its password. Debugged without the password.
@@ -84,13 +80,17 @@ pub async fn start(request: &ServerRequest) -> Result<Server> {
             Err(error) => passed.push(format!("{} passed over: {error}", provider.name())),
         }
     }
+    let (package, formula) = request.version.map_or(
+        ("postgresql".to_owned(), "postgresql".to_owned()),
+        |major| (format!("postgresql-{major}"), format!("postgresql@{major}")),
+    );
     Err(Error::NoServer(format!(
         "no Postgres server could be had:\n  {}\n\nThree ways to get one:\n  \
-         Docker: start its daemon; without a registry in reach, `cargo xtask image --postgres {major}` builds an image\n  \
-         Postgres binaries: `apt-get install postgresql-15`, `brew install postgresql@{major}`, or `--pg-bin DIR`\n  \
+         Docker: start its daemon; without a registry in reach, `cargo xtask image --postgres {}` builds an image\n  \
+         Postgres binaries: `apt-get install {package}`, `brew install {formula}`, or `--pg-bin DIR`\n  \
          a server of your own: `--server postgres://user:password@host:5432/database`",
         passed.join("\n  "),
-        major = request.version.unwrap_or(18),
+        request.version.unwrap_or(NEWEST),
     )))
 }
 

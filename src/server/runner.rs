@@ -72,6 +72,21 @@ impl Runner {
         command
     }
 
+    /// Why a program could not be run.
+    pub(super) fn refused(self, program: &Path, error: &io::Error) -> Error {
+        let who = match self.0 {
+            Some(user) if error.kind() == io::ErrorKind::PermissionDenied => format!(
+                "; it is run as user {}, as Postgres refuses root, who must be able to reach that folder",
+                user.uid
+            ),
+            _ => String::new(),
+        };
+        Error::Server(format!(
+            "{} could not be run: {error}{who}",
+            program.display()
+        ))
+    }
+
     /// Starts the server of a folder, its log in there too.
     pub(super) fn spawn(self, binaries: &Binaries, folder: &Path) -> Result<Postmaster> {
         let (program, log) = (binaries.folder.join("postgres"), folder.join("log"));
@@ -84,7 +99,7 @@ impl Runner {
             .stdout(out)
             .stderr(err)
             .spawn()
-            .map_err(|error| Error::io(program, error))?;
+            .map_err(|error| self.refused(&program, &error))?;
         Ok(Postmaster { child, log })
     }
 }
