@@ -7,24 +7,22 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use testcontainers_modules::postgres::Postgres;
-use testcontainers_modules::testcontainers::core::{IntoContainerPort, Mount};
+use testcontainers_modules::testcontainers::core::Mount;
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
-use testcontainers_modules::testcontainers::{ContainerAsync, ContainerRequest, ImageExt};
+use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
 
 use super::choice::ServerRequest;
 use super::claim::Claim;
+use super::container::{Container, log, reached, wait_for};
 use super::engine::Engine;
 use super::images::Image;
-use super::provider::{
-    Address, Boxed, Holder, Provider, Started, Starting, connected, generated_password, last_lines,
-};
+use super::provider::{Address, Boxed, Holder, Provider, Started, generated_password};
 use super::registry::Registry;
 use super::{Login, settings};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 
 pub(super) use super::engine::{remove_container, remove_unregistered};
 
@@ -34,17 +32,11 @@ pub(super) const OWNER: &str = "watertight.owner";
 /// The label that says whose registry that is.
 pub(super) const REGISTRY: &str = "watertight.registry";
 
-/// A connection must work by then: `initdb` runs in the container, on a machine that may be busy.
-const START_LIMIT: Duration = Duration::from_mins(1);
-
 /// Where the shared socket's folder is in the container.
 const SOCKET_FOLDER: &str = "/watertight";
 
 /// The kind.
 pub(super) struct Docker;
-
-/// A container of it.
-type Container = ContainerAsync<Postgres>;
 
 /// A running container and its entry; the container is there until the server is stopped or dropped.
 struct DockerServer {
@@ -179,82 +171,6 @@ impl Recipe<'_> {
         }
         request.with_cmd(arguments)
     }
-}
-
-/// Waits for the server. By TCP first: the server that runs the image's set-up has sockets alone.
-async fn reached(
-    container: &Container,
-    socket: Option<&Path>,
-    administrator: &Login,
-) -> Result<(Address, PgConnection)> {
-    let said = |error| Error::Server(format!("no port of the container: {error}"));
-    let host = container.get_host().await.map_err(said)?.to_string();
-    let port = container
-        .get_host_port_ipv4(5432.tcp())
-        .await
-        .map_err(said)?;
-    // `localhost` may mean an address that the port isn't published on.
-    let host = if host == "localhost" {
-        "127.0.0.1".to_owned()
-    } else {
-        host
-    };
-    let address = Address::tcp(host, port);
-    let options = address.options(administrator, "postgres");
-    let by_tcp = connected(&options, START_LIMIT, &mut Waiting(container)).await?;
-    let Some(folder) = socket else {
-        return Ok((address, by_tcp));
-    };
-    let mut by_socket = address.clone();
-    by_socket.socket = Some((folder.to_owned(), 5432));
-    // Where the engine is in a virtual machine the socket can be seen and not reached.
-    let options = by_socket.options(administrator, "postgres");
-    match tokio::time::timeout(Duration::from_secs(1), PgConnection::connect_with(&options)).await {
-        Ok(Ok(connection)) => {
-            by_tcp.close().await.doing("close a connection")?;
-            Ok((by_socket, connection))
-        }
-        _ => Ok((address, by_tcp)),
-    }
-}
-
-/// A container whose server does not answer yet.
-struct Waiting<'a>(&'a Container);
-
-impl Starting for Waiting<'_> {
-    fn check(&mut self) -> Boxed<'_, Result<()>> {
-        Box::pin(async {
-            if !matches!(self.0.is_running().await, Ok(false)) {
-                return Ok(());
-            }
-            let log = log(self.0).await.unwrap_or_default();
-            Err(Error::Server(format!(
-                "the container ended while starting:\n{log}"
-            )))
-        })
-    }
-}
-
-/// The end of the log: Postgres's is on standard error, that of the image's set-up, before it, on standard output.
-async fn log(container: &Container) -> Option<String> {
-    let mut text = container.stdout_to_vec().await.ok()?;
-    text.extend(container.stderr_to_vec().await.ok()?);
-    Some(last_lines(&text))
-}
-
-/// Runs a task to its end whatever this thread is: one that runs tasks, where waiting for one is forbidden, or
-/// one where there is nothing to run any.
-fn wait_for<T: Send>(task: impl Future<Output = T> + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .ok()?;
-            Some(runtime.block_on(task))
-        });
-        worker.join().ok().flatten()
-    })
 }
 
 impl DockerServer {

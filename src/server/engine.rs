@@ -33,7 +33,7 @@ impl Engine {
             .map_err(|error| none(error.to_string()))?;
         match tokio::time::timeout(PATIENCE, client.ping()).await {
             Ok(Ok(_)) => Ok(Self(client)),
-            Ok(Err(error)) => Err(none(error.to_string())),
+            Ok(Err(error)) => Err(none(root_cause(&error))),
             Err(_) => Err(none(format!("silent for {} s", PATIENCE.as_secs()))),
         }
     }
@@ -72,6 +72,12 @@ impl Engine {
             ))),
         }
     }
+}
+
+/// What an error comes from at last: the client's own words stop at `client error (Connect)`.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let deepest = std::iter::successors(Some(error), |error| error.source()).last();
+    deepest.map(ToString::to_string).unwrap_or_default()
 }
 
 /// Removes the container of a dead owner's entry. Returns a line for each, of which there is one or none.

@@ -8,6 +8,8 @@ mod choice;
 mod claim;
 mod cluster;
 #[cfg(feature = "docker")]
+mod container;
+#[cfg(feature = "docker")]
 mod docker;
 #[cfg(not(feature = "docker"))]
 #[path = "docker_absent.rs"]
