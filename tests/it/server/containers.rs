@@ -5,6 +5,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
+use testcontainers_modules::postgres::Postgres;
+use testcontainers_modules::testcontainers::ImageExt;
+use testcontainers_modules::testcontainers::runners::AsyncRunner;
 use watertight::server::{self, Server, ServerChoice, ServerRequest};
 
 use super::leftovers::{owner, said};
@@ -99,6 +102,36 @@ async fn a_container_serves_and_leaves_nothing() {
     );
     server.stop().await.unwrap();
     assert!(containers(&label).is_empty() && !socket.exists());
+}
+
+/// The image serves whoever knows the official one: testcontainers' own module waits for the ready lines on both
+/// streams, which must come in its order.
+#[tokio::test]
+async fn the_image_is_ready_when_testcontainers_thinks_so() {
+    if !docker_wanted() {
+        return;
+    }
+    let server = docker().await;
+    let image = server.chosen().split(" from image ").nth(1).unwrap();
+    let image = image.split_whitespace().next().unwrap().to_owned();
+    server.stop().await.unwrap();
+    let (name, tag) = image.rsplit_once(':').unwrap();
+    let container = Postgres::default()
+        .with_init_sql("CREATE TABLE made (by_init int)".to_owned().into_bytes())
+        .with_db_name("own")
+        .with_name(name)
+        .with_tag(tag)
+        .start()
+        .await
+        .unwrap();
+    let port = container.get_host_port_ipv4(5432).await.unwrap();
+    let url = format!("postgres://postgres:postgres@127.0.0.1:{port}/own?sslmode=disable");
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    assert_eq!(
+        value(&mut connection, "SELECT 'made'::regclass::text").await,
+        "made"
+    );
+    container.rm().await.unwrap();
 }
 
 #[tokio::test]
