@@ -1,6 +1,8 @@
 //! Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
 //! organisation's rows.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod database;
 mod error;
