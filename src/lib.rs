@@ -1,6 +1,7 @@
 //! Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
 //! organisation's rows.
 
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod introspect;
 pub mod load;
 pub mod migration;
 pub mod model;
+pub mod query;
 pub mod report;
 pub mod run;
 pub mod server;

@@ -11,27 +11,13 @@ use crate::model::{Report, Settings};
 pub(super) enum Outcome {
     /// The checks ran.
     Report(Box<Report>),
-    /// `--list`: a line for each check and object that would be tried.
-    Listed(Vec<String>),
     /// `-- COMMAND`: the status that it ended with.
     Command(u8),
 }
 
-/// The page of a check: what `explain` and the documents show.
-pub(super) struct CheckPage {
-    pub(super) id: &'static str,
-    pub(super) title: String,
-    pub(super) text: String,
-}
-
 /// Does what the settings ask for, and tells the stages as it goes.
-pub(super) async fn run(settings: Settings, progress: &dyn Fn(&str)) -> Result<Outcome> {
+pub(super) async fn run(settings: &Settings, progress: &dyn Fn(&str)) -> Result<Outcome> {
     progress("starting");
     let _ = settings;
     std::future::ready(Err(Error::Usage("there is no harness yet".into()))).await
-}
-
-/// The pages of all checks, in order of their ids.
-pub(super) fn pages() -> Vec<CheckPage> {
-    Vec::new()
 }

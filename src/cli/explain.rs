@@ -1,22 +1,21 @@
 //! `explain CHECK`: the check's page.
 
-use super::{call, output, usage};
+use super::{output, usage};
+use crate::check;
 use crate::error::Result;
 
-pub(super) fn run(check: &str) -> Result<u8> {
-    let pages = call::pages();
-    let Some(page) = pages.iter().find(|page| page.id == check) else {
-        let known: Vec<String> = pages
+pub(super) fn run(id: &str) -> Result<u8> {
+    let Some(check) = check::find(id) else {
+        let known: Vec<String> = check::ALL
             .iter()
+            .map(|check| check.page())
             .map(|page| format!("  {}: {}", page.id, page.title))
             .collect();
         return Err(usage(format!(
-            "there is no check `{}`; there are\n{}",
-            output::disarmed(check),
+            "there is no check `{id}`; there are\n{}",
             known.join("\n")
         )));
     };
-    let text = page.text.trim_end();
-    output::print(&format!("{}: {}\n\n{text}\n", page.id, page.title))?;
+    output::print(&format!("{}\n", check.page().to_string().trim_end()))?;
     Ok(0)
 }

@@ -148,11 +148,15 @@ pub enum Verdict {
     Inconclusive(String),
     /// No control can exist; why.
     NotApplicable(String),
+    /// It depends on what comes of this case, which is run and judged in its place.
+    FollowUp(Box<Case>),
 }
 
 /// What a check says of a defect; the harness makes it a [`Finding`].
 #[derive(Clone, Debug)]
 pub struct Defect {
+    /// The object to blame, where it is another than the case's: the policy of a table.
+    pub object: Option<String>,
     /// How bad it is.
     pub severity: Severity,
     /// What was done and what came of it.
@@ -172,7 +176,7 @@ impl Defect {
         Finding {
             check,
             severity: self.severity,
-            object,
+            object: self.object.unwrap_or(object),
             message: self.message,
             sql: self.sql,
             sqlstate: self.sqlstate,

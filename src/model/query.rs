@@ -37,6 +37,10 @@ pub struct Query {
     pub sql: String,
     /// The parameters' names, where they have any.
     pub parameters: Vec<Option<String>>,
+    /// The parameters' types as the server infers them; asked for before planning.
+    pub types: Vec<String>,
+    /// Why the server would not prepare it.
+    pub problem: Option<String>,
     /// What it returns.
     pub returns: Returns,
     /// How it knows its tenant.

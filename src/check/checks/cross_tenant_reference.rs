@@ -1,0 +1,427 @@
+//! A foreign key that accepts another tenant's row.
+
+use crate::check::row::{RowRef, acting, foreign, insert, spare, transaction, update};
+use crate::check::{Check, Page, Scene, crossing};
+use crate::model::{
+    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session,
+    Severity, Stage, Table, Verdict, printed, quoted, quoted_list,
+};
+
+/// The check.
+pub(crate) static CHECK: CrossTenantReference = CrossTenantReference;
+
+/// Attacks every foreign key by INSERT and by UPDATE.
+pub(crate) struct CrossTenantReference;
+
+/// The ways of attack; each is a case of its own.
+const WAYS: [&str; 2] = ["INSERT", "UPDATE"];
+
+impl Check for CrossTenantReference {
+    fn page(&self) -> Page {
+        Page {
+            id: "cross-tenant-reference",
+            title: "a foreign key accepts another tenant's row",
+            what: "Every foreign key of a table with tenants is attacked by INSERT and by UPDATE: a row of one \
+                   organisation\nis made to refer to a row of another. The same statement with a row of its own \
+                   organisation must work first\n(the control), and the database is then asked for rows that \
+                   refer across organisations.",
+            why: "A key that doesn't carry the tenant is satisfied by any organisation's row. Row-level security \
+                  does not stop\nit: constraint checks bypass policies. What is linked wrongly is then joined, \
+                  shown, counted and, under ON DELETE\nCASCADE, deleted.",
+            example: "CREATE TABLE notes (\n  organisation_id uuid NOT NULL, id uuid NOT NULL, person_id uuid \
+                      REFERENCES people (id),\n  PRIMARY KEY (organisation_id, id));",
+            fix: "Carry the tenant in the key, on both sides:\nFOREIGN KEY (organisation_id, person_id) REFERENCES \
+                  people (organisation_id, id)",
+        }
+    }
+
+    fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for table in scene.catalog.roots() {
+            for key in &table.foreign_keys {
+                for way in WAYS {
+                    let attempts = match outside(scene, table, key) {
+                        Some(_) => Vec::new(),
+                        None => attempts(scene, table, key, way),
+                    };
+                    cases.push(Case {
+                        check: self.page().id,
+                        object: table.name.object(&key.name),
+                        subject: way.to_owned(),
+                        attempts,
+                    });
+                }
+            }
+        }
+        cases
+    }
+
+    fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
+        let Some((table, key)) = scene.catalog.roots().find_map(|table| {
+            let key = table
+                .foreign_keys
+                .iter()
+                .find(|key| table.name.object(&key.name) == case.object)?;
+            Some((table, key))
+        }) else {
+            return Verdict::Inconclusive("the key is not in the catalog".to_owned());
+        };
+        if let Some(reason) = outside(scene, table, key) {
+            return Verdict::NotApplicable(reason);
+        }
+        judge(scene, table, key, case, seen)
+    }
+}
+
+/// Why a key is not attacked, if it isn't.
+fn outside(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<String> {
+    let class = scene.tenancy.classes.get(&table.name)?;
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    if !matches!(
+        class,
+        Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. }
+    ) {
+        return Some(format!(
+            "the rows of a {} table are no tenant's",
+            class.word()
+        ));
+    }
+    if key
+        .columns
+        .iter()
+        .all(|column| Some(column.as_str()) == tenant)
+    {
+        return Some("it says whose the row is".to_owned());
+    }
+    if matches!(class, Class::Derived { foreign_key } if *foreign_key == key.name) {
+        return Some("it defines the tenancy".to_owned());
+    }
+    match scene.tenancy.classes.get(&key.target) {
+        Some(Class::Shared) => Some("it refers to shared rows".to_owned()),
+        Some(Class::Root { .. }) => Some("it refers to a tenant, not to a tenant's row".to_owned()),
+        Some(Class::Linked { through, column })
+            if *through == table.name && key.columns == [column.clone()] =>
+        {
+            Some("it is the link itself".to_owned())
+        }
+        Some(Class::Scoped { .. } | Class::Derived { .. } | Class::Linked { .. }) => None,
+        _ => Some("the rows that it refers to are no tenant's".to_owned()),
+    }
+}
+
+/// Pairs of a control and an attack that differ in the parent's tenant alone; several, since a row may stand in the
+/// way of a statement for reasons of its own.
+fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey, way: &str) -> Vec<Attempt> {
+    let Some(count) = crossing::count(scene.catalog, scene.tenancy, &table.name, key) else {
+        return Vec::new();
+    };
+    let own = acting(scene.worlds, &key.target);
+    let Some(theirs) = foreign_tuple(scene, table, key) else {
+        return Vec::new();
+    };
+    let subjects: Vec<RowRef<'_>> = if way == "INSERT" {
+        spare(scene.worlds, 0, &table.name)
+    } else {
+        // First and last: the last is referred to by none.
+        let rows = acting(scene.worlds, &table.name);
+        let mut chosen: Vec<RowRef<'_>> = rows.last().copied().into_iter().collect();
+        chosen.extend(rows.first().filter(|_| rows.len() > 1).copied());
+        chosen
+    };
+    let mut attempts = Vec::new();
+    for row in subjects {
+        for parent in own_tuples(scene, table, key, row, &own, way) {
+            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, &theirs)] {
+                let changed = changes(scene, table, key, tuple);
+                let statement = if way == "INSERT" {
+                    insert(&table.name, row, &changed)
+                } else {
+                    update(table, row, &changed)
+                };
+                attempts.push(Attempt {
+                    purpose,
+                    label: format!("by {way}"),
+                    session: Session::Owner,
+                    context: Context::Unset,
+                    stage: Stage::Seeded,
+                    statements: vec![
+                        statement,
+                        "SET CONSTRAINTS ALL IMMEDIATE".to_owned(),
+                        count.clone(),
+                    ],
+                });
+            }
+        }
+    }
+    attempts
+}
+
+/// Another tenant's row that the acting one lacks: as this row of the child would have to name it.
+fn foreign_tuple(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<Vec<String>> {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    let named = |tuple: Vec<String>| -> Vec<String> {
+        key.columns
+            .iter()
+            .zip(tuple)
+            .map(|(column, value)| {
+                if Some(column.as_str()) == tenant {
+                    scene.worlds.acting_tenant().to_owned()
+                } else {
+                    value
+                }
+            })
+            .collect()
+    };
+    let own: Vec<Vec<String>> = acting(scene.worlds, &key.target)
+        .iter()
+        .filter_map(|row| row.tuple(&key.target_columns))
+        .collect();
+    foreign(scene.worlds, &key.target)
+        .into_iter()
+        .rev()
+        .filter_map(|row| row.tuple(&key.target_columns))
+        .map(named)
+        .find(|tuple| !own.contains(tuple))
+}
+
+/// Parents of the acting tenant that a control may name: what the row names already (for a row that is not there
+/// yet), one that no row names, any other.
+fn own_tuples(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    own: &[RowRef<'_>],
+    way: &str,
+) -> Vec<Vec<String>> {
+    let named = row.tuple(&key.columns);
+    let mut found: Vec<Vec<String>> = Vec::new();
+    if way == "INSERT" {
+        found.extend(named);
+    } else {
+        found.extend(
+            spare(scene.worlds, 0, &table.name)
+                .iter()
+                .filter_map(|row| row.tuple(&key.columns))
+                .chain(
+                    own.iter()
+                        .rev()
+                        .filter_map(|row| row.tuple(&key.target_columns)),
+                )
+                .filter(|tuple| Some(tuple) != named.as_ref()),
+        );
+    }
+    if found.is_empty() {
+        found.extend(
+            own.iter()
+                .rev()
+                .filter_map(|row| row.tuple(&key.target_columns)),
+        );
+    }
+    found.truncate(3);
+    found
+}
+
+/// The columns that a statement sets: those of the key, but never the row's own tenant column.
+fn changes(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    tuple: &[String],
+) -> Vec<(String, Cell)> {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    key.columns
+        .iter()
+        .zip(tuple)
+        .filter(|(column, _)| Some(column.as_str()) != tenant)
+        .map(|(column, value)| (column.clone(), Some(value.clone())))
+        .collect()
+}
+
+/// Refusals of a write that say that rows of this table are never changed so, by design.
+const BY_DESIGN: [&str; 3] = ["P0001", "0A000", "55000"];
+
+fn judge(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    case: &Case,
+    seen: &[Observation],
+) -> Verdict {
+    if case.attempts.is_empty() {
+        return Verdict::Inconclusive(no_attempt(scene, table, key));
+    }
+    let crossing = |observation: &Observation| -> u64 {
+        observation
+            .scalar(2)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    };
+    let mut held = None;
+    let mut failed = Vec::new();
+    for pair in case.attempts.chunks(2).zip(seen.chunks(2)) {
+        let ([_, attack], [control, attacked]) = pair else {
+            continue;
+        };
+        if attacked.worked() && attacked.affected(0) > 0 {
+            // What a trigger rewrote is judged as it is stored: more crossing rows than the control left.
+            if crossing(attacked) > crossing(control) {
+                return Verdict::Leaked(Box::new(defect(scene, table, key, case, attack)));
+            }
+            if control.worked() {
+                held.get_or_insert("the row was stored inside its tenant".to_owned());
+            }
+            continue;
+        }
+        match (&control.refusal, &attacked.refusal) {
+            (Some(refusal), _) => failed.push(refusal.clone()),
+            (None, Some(refusal))
+                if matches!(refusal.sqlstate.as_str(), "23503" | "23514" | "42501")
+                    || refusal.sqlstate.starts_with("P0") =>
+            {
+                held.get_or_insert_with(|| {
+                    let by = refusal.constraint.as_deref().unwrap_or("a trigger");
+                    let what = if by == key.name {
+                        "the key"
+                    } else {
+                        "another guard"
+                    };
+                    format!("refused by {what} ({})", refusal.sqlstate)
+                });
+            }
+            (None, Some(refusal)) => failed.push(refusal.clone()),
+            (None, None) if control.affected(0) > 0 => {
+                held.get_or_insert("no row was changed".to_owned());
+            }
+            (None, None) => {}
+        }
+    }
+    if let Some(reason) = held {
+        return Verdict::Held(reason);
+    }
+    match failed.first() {
+        Some(first)
+            if failed
+                .iter()
+                .all(|refusal| BY_DESIGN.contains(&refusal.sqlstate.as_str())) =>
+        {
+            Verdict::NotApplicable(format!(
+                "no such {} is accepted at all: {}",
+                case.subject, first.message
+            ))
+        }
+        Some(first) => Verdict::Inconclusive(format!(
+            "the control {} did not work: {} (SQLSTATE {})",
+            case.subject, first.message, first.sqlstate
+        )),
+        None => Verdict::Inconclusive("the control changed no row".to_owned()),
+    }
+}
+
+fn no_attempt(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
+    for (what, name) in [
+        ("its own table", &table.name),
+        ("the table it refers to", &key.target),
+    ] {
+        if acting(scene.worlds, name).is_empty() {
+            let why = scene
+                .worlds
+                .gaps
+                .get(name)
+                .map_or("none was made", String::as_str);
+            return format!("{what} {name} has no rows: {why}");
+        }
+    }
+    format!(
+        "no row of {} could be named that is another tenant's",
+        key.target
+    )
+}
+
+fn defect(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    case: &Case,
+    attack: &Attempt,
+) -> Defect {
+    let linked = matches!(
+        scene.tenancy.classes.get(&key.target),
+        Some(Class::Linked { .. })
+    );
+    let mut shown = attack.statements.clone();
+    if let Some(count) = shown.last_mut() {
+        count.insert_str(0, "-- rows that refer across tenants:\n");
+    }
+    let message = if linked {
+        format!(
+            "{} of a row of {} that refers to a row of {} which is not linked to its tenant was accepted",
+            case.subject, table.name, key.target
+        )
+    } else {
+        format!(
+            "{} of a row of {} that refers to another tenant's row of {} was accepted",
+            case.subject, table.name, key.target
+        )
+    };
+    Defect {
+        object: None,
+        severity: if linked {
+            Severity::Weakness
+        } else {
+            Severity::Leak
+        },
+        message,
+        sql: transaction(&shown),
+        sqlstate: None,
+        fix: fix(scene, table, key),
+    }
+}
+
+/// The key with the tenant on both sides, and the unique key that it needs.
+fn fix(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
+    let (Some(own), Some(theirs)) = (
+        scene.tenancy.tenant_column(&table.name),
+        scene.tenancy.tenant_column(&key.target),
+    ) else {
+        return format!(
+            "Give both {} and {} the tenant column, and carry it in {}",
+            table.name,
+            key.target,
+            printed(&key.name)
+        );
+    };
+    let pairs: Vec<(&str, &str)> = std::iter::once((own, theirs))
+        .chain(
+            key.pairs()
+                .filter(|(child, parent)| *child != own && *parent != theirs),
+        )
+        .collect();
+    let targets: Vec<&str> = pairs.iter().map(|(_, parent)| *parent).collect();
+    let exists = scene.catalog.tables.get(&key.target).is_some_and(|target| {
+        target.indexes.iter().any(|index: &Index| {
+            let mut columns = index.plain_columns();
+            let mut wanted = targets.clone();
+            columns.sort_unstable();
+            wanted.sort_unstable();
+            index.unique && index.predicate.is_none() && columns == wanted
+        })
+    });
+    let unique = if exists {
+        String::new()
+    } else {
+        format!(
+            "ALTER TABLE {} ADD UNIQUE ({});\n",
+            key.target.quoted(),
+            quoted_list(targets.iter().copied())
+        )
+    };
+    format!(
+        "{unique}ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({});",
+        table.name.quoted(),
+        quoted_list(pairs.iter().map(|(child, _)| *child)),
+        key.target.quoted(),
+        quoted_list(targets.iter().copied()),
+        name = quoted(&key.name),
+    )
+}

@@ -1,0 +1,46 @@
+//! The checks: one file each under `checks/`, named after the defect that it finds.
+//!
+//! A check plans cases from the catalog, the tenancy and the worlds, and judges what came of them. It knows no
+//! database: what it wants tried stands in the case.
+
+mod checks;
+mod crossing;
+mod page;
+mod policy;
+mod row;
+
+pub use checks::ALL;
+pub use page::Page;
+
+use crate::model::{Case, Catalog, Observation, Query, Tenancy, Verdict, Worlds};
+
+/// What a check sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The schema.
+    pub catalog: &'a Catalog,
+    /// Whose rows are whose.
+    pub tenancy: &'a Tenancy,
+    /// The rows.
+    pub worlds: &'a Worlds,
+    /// The application's queries.
+    pub queries: &'a [Query],
+}
+
+/// One way in which rows can cross tenants.
+pub trait Check: Sync {
+    /// What it checks, why that leaks, an example and a fix.
+    fn page(&self) -> Page;
+
+    /// The attempts to make; one case for each object and way.
+    fn plan(&self, scene: Scene<'_>) -> Vec<Case>;
+
+    /// The verdict of one of its cases; the observations are in the order of the case's attempts.
+    fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict;
+}
+
+/// The check of this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static dyn Check> {
+    ALL.iter().copied().find(|check| check.page().id == id)
+}

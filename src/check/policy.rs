@@ -1,0 +1,198 @@
+//! Attempts that act as the application: contexts, privileges, and which policy is to blame.
+
+use crate::model::{
+    Attempt, Case, Class, Context, Policy, Purpose, RelationName, Session, Stage, Table,
+};
+
+use super::Scene;
+
+/// A context in which nothing of the acting tenant's may be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// No context was ever set.
+    Unset,
+    /// The context is empty, as after `SET LOCAL` has ended.
+    Empty,
+    /// The context is no tenant's id.
+    Malformed,
+}
+
+impl Stranger {
+    pub(super) const ALL: [Self; 3] = [Self::Unset, Self::Empty, Self::Malformed];
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Unset => "no",
+            Self::Empty => "an empty",
+            Self::Malformed => "a malformed",
+        }
+    }
+
+    pub(super) fn context(self) -> Context {
+        match self {
+            Self::Unset => Context::Unset,
+            Self::Empty => Context::Tenant(String::new()),
+            Self::Malformed => Context::Tenant("no such organisation'--".to_owned()),
+        }
+    }
+}
+
+/// Row-level security is tested where the application's role is known.
+pub(super) fn applies(scene: Scene<'_>) -> bool {
+    scene.tenancy.access.is_some()
+}
+
+/// The context can be set at all: where policies ask who is logged in, there is none to set.
+pub(super) fn has_context(scene: Scene<'_>) -> bool {
+    scene
+        .tenancy
+        .access
+        .as_ref()
+        .is_some_and(|access| !access.context.is_empty())
+}
+
+/// Tables whose rows are a tenant's, with their class.
+pub(super) fn owned_tables(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &Class)> {
+    scene.catalog.roots().filter_map(move |table| {
+        let class = scene.tenancy.classes.get(&table.name)?;
+        matches!(
+            class,
+            Class::Root { .. } | Class::Scoped { .. } | Class::Derived { .. }
+        )
+        .then_some((table, class))
+    })
+}
+
+/// An attempt of the application.
+pub(super) fn attempt(
+    purpose: Purpose,
+    label: &str,
+    context: Context,
+    statement: String,
+) -> Attempt {
+    Attempt {
+        purpose,
+        label: label.to_owned(),
+        session: Session::Application,
+        context,
+        stage: Stage::Seeded,
+        statements: vec![statement],
+    }
+}
+
+/// Whether the application's role holds a privilege on a table, itself or through another role.
+pub(super) fn may(scene: Scene<'_>, table: &Table, privilege: &str) -> bool {
+    let Some(access) = &scene.tenancy.access else {
+        return false;
+    };
+    let mut roles = vec!["public", access.role.as_str()];
+    if let Some(role) = scene.catalog.roles.get(&access.role) {
+        roles.extend(role.member_of.iter().map(String::as_str));
+    }
+    roles.iter().any(|role| {
+        table
+            .privileges
+            .get(*role)
+            .is_some_and(|held| held.iter().any(|one| one == privilege))
+    })
+}
+
+/// The policies that decide over a command of the application's role.
+pub(super) fn deciding<'a>(scene: Scene<'a>, table: &'a Table, command: &str) -> Vec<&'a Policy> {
+    let Some(access) = &scene.tenancy.access else {
+        return Vec::new();
+    };
+    let member = |role: &String| {
+        role == "public"
+            || *role == access.role
+            || scene
+                .catalog
+                .roles
+                .get(&access.role)
+                .is_some_and(|r| r.member_of.contains(role))
+    };
+    table
+        .policies
+        .iter()
+        .filter(|policy| policy.command == "ALL" || policy.command == command)
+        .filter(|policy| policy.roles.iter().any(member))
+        .collect()
+}
+
+/// The object to blame: the policy where there is one that can be told, else the table.
+pub(super) fn blamed(scene: Scene<'_>, table: &Table, command: &str) -> String {
+    if !table.row_security {
+        return table.name.to_string();
+    }
+    let permissive: Vec<&Policy> = deciding(scene, table, command)
+        .into_iter()
+        .filter(|policy| policy.permissive)
+        .collect();
+    let tenant = scene.tenancy.tenant_column(&table.name).unwrap_or_default();
+    let expression = |policy: &Policy| -> String {
+        let writes = matches!(command, "INSERT" | "UPDATE");
+        let check = policy.check.clone().filter(|_| writes);
+        check.or_else(|| policy.using.clone()).unwrap_or_default()
+    };
+    // Policies are OR-ed: one that doesn't even look at the tenant opens all.
+    let wide = permissive
+        .iter()
+        .find(|policy| !tenant.is_empty() && !expression(policy).contains(tenant));
+    match (wide, permissive.as_slice()) {
+        (Some(policy), _) | (None, [policy]) => table.name.object(&policy.name),
+        _ => table.name.to_string(),
+    }
+}
+
+/// How a table's policies come to be mended.
+pub(super) fn fix(scene: Scene<'_>, table: &Table, object: &str) -> String {
+    let name = table.name.quoted();
+    if !table.row_security {
+        return format!(
+            "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
+        );
+    }
+    let tenant = scene
+        .tenancy
+        .tenant_column(&table.name)
+        .unwrap_or("the tenant");
+    format!(
+        "Compare {tenant} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere"
+    )
+}
+
+/// The SQL that repeats an attempt of the application in `psql`.
+pub(super) fn repeated(scene: Scene<'_>, attempt: &Attempt) -> String {
+    let mut statements = Vec::new();
+    if let Some(access) = &scene.tenancy.access {
+        statements.push(format!(
+            "SET LOCAL ROLE {}",
+            crate::model::quoted(&access.role)
+        ));
+        if let Context::Tenant(tenant) = &attempt.context {
+            statements.extend(
+                access
+                    .context
+                    .iter()
+                    .map(|sql| sql.replace("$1", &crate::model::literal(tenant))),
+            );
+        }
+    }
+    statements.extend(attempt.statements.iter().cloned());
+    super::row::transaction(&statements)
+}
+
+/// A case without attempts, whose verdict follows from the catalog.
+pub(super) fn plain_case(
+    check: &'static str,
+    object: &RelationName,
+    subject: &str,
+    attempts: Vec<Attempt>,
+) -> Case {
+    Case {
+        check,
+        object: object.to_string(),
+        subject: subject.to_owned(),
+        attempts,
+    }
+}

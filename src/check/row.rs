@@ -1,0 +1,142 @@
+//! SQL over single rows: how a row is found, inserted and changed.
+
+use crate::model::{
+    Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted, quoted_list,
+};
+
+/// A row of a data set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowRef<'a> {
+    pub(super) rows: &'a Rows,
+    pub(super) number: usize,
+}
+
+impl<'a> RowRef<'a> {
+    pub(super) fn cell(&self, column: &str) -> Option<&'a str> {
+        self.rows.cell(self.number, column)?.as_deref()
+    }
+
+    /// The values of some columns; `None` where one is NULL or not given.
+    pub(super) fn tuple(&self, columns: &[String]) -> Option<Vec<String>> {
+        columns
+            .iter()
+            .map(|column| self.cell(column).map(str::to_owned))
+            .collect()
+    }
+}
+
+/// A tenant's rows of a table.
+pub(super) fn rows<'a>(dataset: &'a Dataset, table: &RelationName) -> Vec<RowRef<'a>> {
+    dataset.get(table).map_or_else(Vec::new, |rows| {
+        (0..rows.rows.len())
+            .map(|number| RowRef { rows, number })
+            .collect()
+    })
+}
+
+/// The acting tenant's rows of a table.
+pub(super) fn acting<'a>(worlds: &'a Worlds, table: &RelationName) -> Vec<RowRef<'a>> {
+    rows(&worlds.acting, table)
+}
+
+/// Everyone else's rows of a table in the seeded database.
+pub(super) fn foreign<'a>(worlds: &'a Worlds, table: &RelationName) -> Vec<RowRef<'a>> {
+    worlds
+        .seeded()
+        .into_iter()
+        .skip(2)
+        .flat_map(|dataset| rows(dataset, table))
+        .collect()
+}
+
+/// Rows that are valid and not loaded: of the acting tenant (0) or of another (1).
+pub(super) fn spare<'a>(
+    worlds: &'a Worlds,
+    tenant: usize,
+    table: &RelationName,
+) -> Vec<RowRef<'a>> {
+    worlds
+        .spares
+        .get(tenant)
+        .map_or_else(Vec::new, |dataset| rows(dataset, table))
+}
+
+/// A condition that holds for this row alone: by the primary key, else by every value that can be compared.
+pub(super) fn predicate(table: &Table, row: RowRef<'_>) -> String {
+    let key = table.primary_key();
+    let columns: Vec<&str> = if key.is_empty() {
+        row.rows.columns.iter().map(String::as_str).collect()
+    } else {
+        key
+    };
+    let conditions: Vec<String> = columns
+        .iter()
+        .filter_map(|column| {
+            let value = row.cell(column)?;
+            // Types without equality (json, point, xml) are compared as text; keys never need to be.
+            Some(if table.primary_key().is_empty() {
+                let cast = table
+                    .column(column)
+                    .map_or("text", |column| column.type_name.as_str());
+                format!(
+                    "{}::text = {}::{cast}::text",
+                    quoted(column),
+                    literal(value)
+                )
+            } else {
+                format!("{} = {}", quoted(column), literal(value))
+            })
+        })
+        .collect();
+    conditions.join(" AND ")
+}
+
+/// An INSERT of a row with some columns changed.
+pub(super) fn insert(table: &RelationName, row: RowRef<'_>, changed: &[(String, Cell)]) -> String {
+    let values: Vec<String> = row
+        .rows
+        .columns
+        .iter()
+        .map(|column| {
+            let cell = changed
+                .iter()
+                .find(|(name, _)| name == column)
+                .map_or_else(|| row.cell(column), |(_, cell)| cell.as_deref());
+            cell.map_or_else(|| "NULL".to_owned(), literal)
+        })
+        .collect();
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+        table.quoted(),
+        quoted_list(row.rows.columns.iter().map(String::as_str)),
+        values.join(", ")
+    )
+}
+
+/// An UPDATE of a row.
+pub(super) fn update(table: &Table, row: RowRef<'_>, changed: &[(String, Cell)]) -> String {
+    let set: Vec<String> = changed
+        .iter()
+        .map(|(column, cell)| {
+            let value = cell.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+            format!("{} = {value}", quoted(column))
+        })
+        .collect();
+    format!(
+        "UPDATE {} SET {} WHERE {}",
+        table.name.quoted(),
+        set.join(", "),
+        predicate(table, row)
+    )
+}
+
+/// Whether this row's tenant, as the tables say it, is the acting one.
+pub(super) fn tenant_is(tenancy: &Tenancy, expression: &str, tenant: &str) -> String {
+    format!("{expression} = {}::{}", literal(tenant), tenancy.type_name)
+}
+
+/// A transaction that is rolled back, for `psql`.
+pub(super) fn transaction(statements: &[String]) -> String {
+    let body: String = statements.iter().map(|sql| format!("{sql};\n")).collect();
+    format!("BEGIN;\n{body}ROLLBACK;\n")
+}

@@ -1,0 +1,282 @@
+//! Values for a query's parameters: the organisation's own, the others', and ones that reach far.
+
+use super::infer::{Inferred, Source};
+use crate::model::{
+    Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds,
+};
+
+/// One set of values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// What it stands for, in a few words.
+    pub label: String,
+    /// By position; `None` is NULL.
+    pub values: Vec<Cell>,
+}
+
+/// The parameter that names the tenant, from 1: as annotated, else the one that is compared with a tenant column.
+#[must_use]
+pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -> Option<usize> {
+    if let QueryTenant::Parameter(position) = query.tenant {
+        return Some(position);
+    }
+    inferred
+        .sources
+        .iter()
+        .find(|(_, sources)| {
+            sources.iter().any(|source| match source {
+                Source::Column { table, column, by } => {
+                    matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column)
+                }
+                _ => false,
+            })
+        })
+        .map(|(number, _)| *number)
+}
+
+/// The sets of values to try: a few of the organisation's own rows, the same with ranges opened wide, and others'
+/// rows, which must behave as if they were not there. Also the parameters that nothing is known of.
+#[must_use]
+pub fn bindings(
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    worlds: &Worlds,
+    query: &Query,
+    inferred: &Inferred,
+) -> Vec<Binding> {
+    let binder = Binder {
+        catalog,
+        worlds,
+        query,
+        inferred,
+        tenant: tenant_parameter(query, inferred, tenancy),
+    };
+    let mut found: Vec<Binding> = Vec::new();
+    let mut add = |label: String, values: Vec<Cell>| {
+        if !found.iter().any(|other| other.values == values) {
+            found.push(Binding { label, values });
+        }
+    };
+    for row in 0..4 {
+        for wide in [false, true] {
+            let label = if wide {
+                "own row, wide ranges"
+            } else {
+                "own row"
+            };
+            add(
+                format!("{label} {}", row + 1),
+                binder.values(row, wide, None),
+            );
+        }
+    }
+    let groups: Vec<&RelationName> = binder.groups();
+    for kind in [WorldKind::Different, WorldKind::Twins] {
+        // Those whose rows are in the seeded database too: the second tenant's twins, the last one's others.
+        let theirs = worlds.others.get(&kind).and_then(|all| match kind {
+            WorldKind::Twins => all.first(),
+            _ => all.last(),
+        });
+        let Some(theirs) = theirs else {
+            continue;
+        };
+        for group in &groups {
+            let label = format!("another organisation's row of {group}");
+            add(label, binder.values(0, false, Some((theirs, group))));
+        }
+    }
+    found
+}
+
+struct Binder<'a> {
+    catalog: &'a Catalog,
+    worlds: &'a Worlds,
+    query: &'a Query,
+    inferred: &'a Inferred,
+    tenant: Option<usize>,
+}
+
+impl<'a> Binder<'a> {
+    /// The tables whose rows the parameters name.
+    fn groups(&self) -> Vec<&'a RelationName> {
+        let mut tables: Vec<&RelationName> = self
+            .inferred
+            .sources
+            .iter()
+            .filter(|(number, _)| Some(**number) != self.tenant)
+            .flat_map(|(_, sources)| sources)
+            .filter_map(|source| match source {
+                Source::Column { table, by: '=', .. } => Some(table),
+                _ => None,
+            })
+            .collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// One value for each parameter.
+    fn values(
+        &self,
+        row: usize,
+        wide: bool,
+        foreign: Option<(&Dataset, &RelationName)>,
+    ) -> Vec<Cell> {
+        (1..=self.query.parameters.len())
+            .map(|number| {
+                if Some(number) == self.tenant {
+                    return Some(self.worlds.acting_tenant().to_owned());
+                }
+                self.value(number, row, wide, foreign)
+            })
+            .collect()
+    }
+
+    fn value(
+        &self,
+        number: usize,
+        row: usize,
+        wide: bool,
+        foreign: Option<(&Dataset, &RelationName)>,
+    ) -> Cell {
+        let none = Vec::new();
+        let sources = self.inferred.sources.get(&number).unwrap_or(&none);
+        let kind = self.query.types.get(number - 1).map_or("", String::as_str);
+        if sources.contains(&Source::Limit) {
+            return Some("50".to_owned());
+        }
+        if sources.contains(&Source::Offset) {
+            return Some("0".to_owned());
+        }
+        let by = |wanted: char| {
+            sources
+                .iter()
+                .any(|source| matches!(source, Source::Column { by, .. } if *by == wanted))
+        };
+        if by('~') {
+            // A pattern that matches all, and one that most texts match.
+            return Some(if wide { String::new() } else { "e".to_owned() });
+        }
+        for source in sources {
+            let Source::Column { table, column, .. } = source else {
+                continue;
+            };
+            let range = !by('=') && !by(':');
+            let dataset = match foreign {
+                Some((theirs, group)) if group == table => theirs,
+                _ => self.dataset(table),
+            };
+            let values = column_values(dataset, table, column);
+            let chosen = if range && (wide || foreign.is_some()) {
+                if by('<') {
+                    greatest(&values)
+                } else {
+                    least(&values)
+                }
+            } else if by(':') && !by('=') {
+                // What is written is a value of the kind, not one that must be there.
+                self.written(table, column, row)
+                    .or_else(|| values.get(row % values.len().max(1)).cloned())
+            } else {
+                values.get(row % values.len().max(1)).cloned()
+            };
+            if let Some(value) = chosen {
+                return Some(if kind.ends_with("[]") && !value.starts_with('{') {
+                    format!(
+                        "{{\"{}\"}}",
+                        value.replace('\\', "\\\\").replace('"', "\\\"")
+                    )
+                } else {
+                    value
+                });
+            }
+        }
+        self.by_name(number, row).or_else(|| by_type(kind))
+    }
+
+    /// The acting tenant's rows, or the shared ones.
+    fn dataset(&self, table: &RelationName) -> &'a Dataset {
+        if self.worlds.acting.contains_key(table) {
+            &self.worlds.acting
+        } else {
+            &self.worlds.shared
+        }
+    }
+
+    /// A spare row's value: one that is valid and not there yet.
+    fn written(&self, table: &RelationName, column: &str, row: usize) -> Option<String> {
+        let spares = column_values(self.worlds.spares.first()?, table, column);
+        // Every other time a value that is there: an upsert has two ways to go.
+        if row % 2 == 1 {
+            None
+        } else {
+            spares.first().cloned()
+        }
+    }
+
+    /// A column of the query's tables that is called like the parameter.
+    fn by_name(&self, number: usize, row: usize) -> Option<String> {
+        let name = self.query.parameters.get(number - 1)?.as_ref()?;
+        self.inferred.tables.iter().find_map(|table| {
+            self.catalog.tables.get(table)?.column(name)?;
+            let values = column_values(self.dataset(table), table, name);
+            values.get(row % values.len().max(1)).cloned()
+        })
+    }
+}
+
+fn column_values(dataset: &Dataset, table: &RelationName, column: &str) -> Vec<String> {
+    dataset.get(table).map_or_else(Vec::new, |rows| {
+        (0..rows.rows.len())
+            .filter_map(|row| rows.cell(row, column)?.clone())
+            .collect()
+    })
+}
+
+/// By number where all are numbers, else by text, which orders times and uuids too.
+fn greatest(values: &[String]) -> Option<String> {
+    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+    match numbers {
+        Some(numbers) => {
+            let most = numbers
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1))?;
+            values.get(most.0).cloned()
+        }
+        None => values.iter().max().cloned(),
+    }
+}
+
+fn least(values: &[String]) -> Option<String> {
+    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+    match numbers {
+        Some(numbers) => {
+            let least = numbers
+                .iter()
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(b.1))?;
+            values.get(least.0).cloned()
+        }
+        None => values.iter().min().cloned(),
+    }
+}
+
+/// A plain value of a type; `None` (NULL) where none is known.
+fn by_type(kind: &str) -> Cell {
+    Some(
+        match kind {
+            "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "1",
+            "boolean" => "true",
+            "text" | "character varying" | "citext" => "e",
+            "uuid" => "00000000-0000-4000-8000-000000000000",
+            "date" => "2100-01-01",
+            "timestamp without time zone" | "timestamp with time zone" => "2100-01-01 00:00:00",
+            "interval" => "365 days",
+            "json" | "jsonb" => "{}",
+            array if array.ends_with("[]") => "{}",
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}

@@ -1,0 +1,238 @@
+//! Whether results differ by more than they would over the acting tenant's rows alone.
+
+use crate::model::{Observation, Output};
+
+/// What came of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal, as far as the query determines its result: how it was compared.
+    Equal(&'static str),
+    /// Different: what differs, in words.
+    Different(String),
+}
+
+/// How strictly results can be compared: found over the acting tenant's rows alone, loaded in several orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Strictness {
+    /// The same rows, in any order: another plan may order what the query leaves open.
+    Rows,
+    /// The same rows but for columns that vary by themselves.
+    Masked(Vec<usize>),
+    /// The same number of rows.
+    Count,
+    /// Nothing of the result is determined.
+    Nothing,
+}
+
+/// Compares a query's result where others are there (`seen`) with those where nobody else is (`alone`, in several
+/// physical orders); `statement` is the one that returns the result.
+#[must_use]
+pub fn compare(alone: &[&Observation], seen: &Observation, statement: usize) -> Comparison {
+    let failures: Vec<Option<String>> = alone
+        .iter()
+        .map(|observation| failure(observation))
+        .collect();
+    let stable_failure = failures.windows(2).all(|pair| pair[0] == pair[1]);
+    if failures.iter().any(Option::is_some) || failure(seen).is_some() {
+        if !stable_failure {
+            return Comparison::Equal("its errors vary by themselves");
+        }
+        let (before, now) = (failures.first().cloned().flatten(), failure(seen));
+        return match (before, now) {
+            (before, now) if before == now => Comparison::Equal("the same error"),
+            (None, Some(now)) => {
+                Comparison::Different(format!("it fails where others have rows: {now}"))
+            }
+            (Some(before), None) => Comparison::Different(format!(
+                "it works where others have rows, and fails alone: {before}"
+            )),
+            (Some(before), Some(now)) => Comparison::Different(format!(
+                "alone it fails with {before}, with others with {now}"
+            )),
+            (None, None) => Comparison::Equal("no error"),
+        };
+    }
+    let outputs: Vec<&Output> = alone
+        .iter()
+        .filter_map(|one| one.outputs.get(statement))
+        .collect();
+    let (Some(first), Some(now)) = (outputs.first(), seen.outputs.get(statement)) else {
+        return Comparison::Equal("nothing was returned");
+    };
+    match strictness(&outputs) {
+        Strictness::Rows => rows(first, now, &[], "the same rows"),
+        Strictness::Masked(columns) => rows(
+            first,
+            now,
+            &columns,
+            "the same rows but for columns that vary by themselves",
+        ),
+        Strictness::Count
+            if first.affected == now.affected && first.rows.len() == now.rows.len() =>
+        {
+            Comparison::Equal("the same number of rows")
+        }
+        Strictness::Count => Comparison::Different(format!(
+            "{} rows alone, {} where others have rows",
+            first.affected.max(first.rows.len() as u64),
+            now.affected.max(now.rows.len() as u64)
+        )),
+        Strictness::Nothing => Comparison::Equal("its result varies by itself"),
+    }
+}
+
+fn failure(observation: &Observation) -> Option<String> {
+    observation
+        .refusal
+        .as_ref()
+        .map(|refusal| format!("{} (SQLSTATE {})", refusal.message, refusal.sqlstate))
+}
+
+fn strictness(outputs: &[&Output]) -> Strictness {
+    let Some(first) = outputs.first() else {
+        return Strictness::Nothing;
+    };
+    if outputs.iter().all(|output| same(first, output, &[])) {
+        return Strictness::Rows;
+    }
+    let varying: Vec<usize> = (0..first.columns.len())
+        .filter(|column| {
+            let values = |output: &Output| {
+                let mut values: Vec<Option<String>> =
+                    output.rows.iter().map(|row| row[*column].clone()).collect();
+                values.sort();
+                values
+            };
+            outputs.iter().any(|output| values(output) != values(first))
+        })
+        .collect();
+    if varying.len() < first.columns.len()
+        && outputs.iter().all(|output| same(first, output, &varying))
+    {
+        return Strictness::Masked(varying);
+    }
+    let counted = |output: &&Output| {
+        output.rows.len() == first.rows.len() && output.affected == first.affected
+    };
+    if outputs.iter().all(counted) {
+        Strictness::Count
+    } else {
+        Strictness::Nothing
+    }
+}
+
+/// The rows without some columns, in an order of their own.
+fn multiset(output: &Output, masked: &[usize]) -> Vec<Vec<Option<String>>> {
+    let mut rows: Vec<Vec<Option<String>>> = output
+        .rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .enumerate()
+                .filter(|(column, _)| !masked.contains(column))
+                .map(|(_, cell)| cell.clone())
+                .collect()
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+fn same(a: &Output, b: &Output, masked: &[usize]) -> bool {
+    a.affected == b.affected && multiset(a, masked) == multiset(b, masked)
+}
+
+fn rows(alone: &Output, now: &Output, masked: &[usize], equal: &'static str) -> Comparison {
+    if same(alone, now, masked) {
+        return Comparison::Equal(equal);
+    }
+    let (before, after) = (multiset(alone, masked), multiset(now, masked));
+    if before.len() != after.len() || alone.affected != now.affected {
+        let new = after.iter().find(|row| !before.contains(row));
+        let shown = new.map_or_else(String::new, |row| format!("; new: {}", line(row)));
+        return Comparison::Different(format!(
+            "{} rows alone, {} where others have rows{shown}",
+            alone.affected.max(before.len() as u64),
+            now.affected.max(after.len() as u64)
+        ));
+    }
+    let gone = before.iter().find(|row| !after.contains(row));
+    let new = after.iter().find(|row| !before.contains(row));
+    Comparison::Different(format!(
+        "alone: {}; where others have rows: {}",
+        gone.map_or_else(|| "the same rows less often".to_owned(), |row| line(row)),
+        new.map_or_else(|| "the same rows more often".to_owned(), |row| line(row))
+    ))
+}
+
+/// A row for people, cut short.
+fn line(row: &[Option<String>]) -> String {
+    let cells: Vec<String> = row
+        .iter()
+        .map(|cell| match cell {
+            None => "NULL".to_owned(),
+            Some(text) if text.chars().count() > 40 => {
+                format!("{}…", text.chars().take(40).collect::<String>())
+            }
+            Some(text) => text.clone(),
+        })
+        .collect();
+    format!("({})", cells.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(rows: &[&[&str]]) -> Observation {
+        Observation {
+            outputs: vec![Output {
+                columns: (0..rows.first().map_or(0, |row| row.len()))
+                    .map(|n| n.to_string())
+                    .collect(),
+                rows: rows
+                    .iter()
+                    .map(|row| row.iter().map(|cell| Some((*cell).to_owned())).collect())
+                    .collect(),
+                affected: rows.len() as u64,
+            }],
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn a_row_more_is_a_difference() {
+        let alone = seen(&[&["a", "1"]]);
+        let with = seen(&[&["a", "1"], &["b", "2"]]);
+        assert!(matches!(
+            compare(&[&alone, &alone], &with, 0),
+            Comparison::Different(_)
+        ));
+        assert!(matches!(
+            compare(&[&alone, &alone], &alone, 0),
+            Comparison::Equal(_)
+        ));
+    }
+
+    #[test]
+    fn what_varies_alone_is_no_leak() {
+        let (a, b) = (seen(&[&["a", "1"]]), seen(&[&["a", "2"]]));
+        let c = seen(&[&["a", "3"]]);
+        assert!(matches!(compare(&[&a, &b], &c, 0), Comparison::Equal(_)));
+        let wrong = seen(&[&["x", "3"]]);
+        assert!(matches!(
+            compare(&[&a, &b], &wrong, 0),
+            Comparison::Different(_)
+        ));
+    }
+
+    #[test]
+    fn order_alone_is_no_leak() {
+        let alone = seen(&[&["a"], &["b"]]);
+        let turned = seen(&[&["b"], &["a"]]);
+        assert!(matches!(
+            compare(&[&alone], &turned, 0),
+            Comparison::Equal(_)
+        ));
+    }
+}

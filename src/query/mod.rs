@@ -1,0 +1,12 @@
+//! The user's queries: read from files, bound to rows, and judged by comparing worlds. Pure: the harness reads the
+//! files, asks the server for the parameters' types and runs what is planned.
+
+mod bind;
+mod compare;
+mod file;
+mod infer;
+
+pub use bind::{Binding, bindings, tenant_parameter};
+pub use compare::{Comparison, compare};
+pub use file::read;
+pub use infer::{Inferred, Source, infer};
