@@ -8,6 +8,7 @@ pub mod config;
 pub mod database;
 mod error;
 pub mod generate;
+pub mod harness;
 pub mod introspect;
 pub mod load;
 pub mod migration;
@@ -19,3 +20,4 @@ pub mod server;
 pub mod tenancy;
 
 pub use error::{Error, MigrationError, Result};
+pub use harness::Harness;

@@ -2,26 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Catalog, Class, ForeignKey, NullMeans, RelationName, Table, Tenancy};
-
-/// What the user says of the tenancy; names as written in `watertight.toml`.
-#[derive(Clone, Debug, Default)]
-pub struct Declared {
-    /// The tenant column's name wherever `columns` names no other.
-    pub column: String,
-    /// By table, where the column is called differently.
-    pub columns: BTreeMap<String, String>,
-    /// The table of tenants.
-    pub table: Option<String>,
-    /// Reference data.
-    pub shared: Vec<String>,
-    /// Global rows and the scoped column through which a tenant sees them.
-    pub linked: BTreeMap<String, String>,
-    /// Tables whose tenancy is that of a parent, and the foreign key that says so.
-    pub derived: BTreeMap<String, String>,
-    /// What NULL in a tenant column means.
-    pub null_means: NullMeans,
-}
+use crate::model::{
+    Access, Catalog, Class, ForeignKey, RelationName, Table, Tenancy, TenantSettings,
+};
 
 /// Book-keeping tables of migration tools: nobody's rows.
 const HISTORIES: [&str; 14] = [
@@ -45,9 +28,14 @@ const HISTORIES: [&str; 14] = [
 ///
 /// # Errors
 /// A sentence that names a declared table or column that is not there, and the nearest way out.
-pub fn classify(catalog: &Catalog, declared: &Declared) -> Result<Tenancy, String> {
+pub fn classify(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    access: Option<&Access>,
+) -> Result<Tenancy, String> {
     let mut tenancy = Tenancy {
         null_means: declared.null_means,
+        access: access.cloned(),
         ..Tenancy::default()
     };
     declare(catalog, declared, &mut tenancy)?;
@@ -83,7 +71,11 @@ pub fn classify(catalog: &Catalog, declared: &Declared) -> Result<Tenancy, Strin
 }
 
 /// Enters what the user declared: shared, linked and derived tables.
-fn declare(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> Result<(), String> {
+fn declare(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    tenancy: &mut Tenancy,
+) -> Result<(), String> {
     for name in &declared.shared {
         let table = known(catalog, "tenant.shared", name)?;
         tenancy.classes.insert(table.name.clone(), Class::Shared);
@@ -131,7 +123,7 @@ fn declare(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> Res
 
 fn declared_columns(
     catalog: &Catalog,
-    declared: &Declared,
+    declared: &TenantSettings,
 ) -> Result<BTreeMap<RelationName, String>, String> {
     let mut columns = BTreeMap::new();
     for (name, column) in &declared.columns {
@@ -169,7 +161,11 @@ fn known<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Table, S
 }
 
 /// The table of tenants: the declared one, else the one that most tenant columns refer to.
-fn find_root(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> Result<(), String> {
+fn find_root(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    tenancy: &mut Tenancy,
+) -> Result<(), String> {
     let mut votes: BTreeMap<(RelationName, String), usize> = BTreeMap::new();
     for (name, class) in &tenancy.classes {
         if let (Class::Scoped { column }, Some(table)) = (class, catalog.tables.get(name)) {
@@ -211,7 +207,7 @@ fn find_root(catalog: &Catalog, declared: &Declared, tenancy: &mut Tenancy) -> R
 }
 
 /// Tables whose tenant is that of a parent: a NOT NULL path of foreign keys to an owned table. Level by level, so
-/// that the shortest path wins; two shortest paths to tables with tenants are said to be ambiguous.
+/// that the shortest path wins; another key of the table is attacked, which shows whether the two can disagree.
 fn derive(catalog: &Catalog, tenancy: &mut Tenancy) {
     loop {
         let owned: BTreeSet<RelationName> = tenancy.owned().cloned().collect();
@@ -231,17 +227,6 @@ fn derive(catalog: &Catalog, tenancy: &mut Tenancy) {
                 })
                 .collect();
             if let Some(first) = paths.first() {
-                if paths.len() > 1 {
-                    let names: Vec<&str> = paths.iter().map(|key| key.name.as_str()).collect();
-                    tenancy.ambiguous.insert(
-                        table.name.clone(),
-                        format!(
-                            "its rows have {} ways to a tenant ({}), and nothing makes them agree",
-                            paths.len(),
-                            names.join(", ")
-                        ),
-                    );
-                }
                 found.push((
                     table.name.clone(),
                     Class::Derived {
@@ -258,7 +243,7 @@ fn derive(catalog: &Catalog, tenancy: &mut Tenancy) {
 }
 
 /// The line of configuration that would settle an unclassified table.
-fn advice(catalog: &Catalog, declared: &Declared, table: &Table) -> String {
+fn advice(catalog: &Catalog, declared: &TenantSettings, table: &Table) -> String {
     let name = table.name.to_string();
     let referrer = catalog.roots().find_map(|other| {
         other.column(&declared.column)?;

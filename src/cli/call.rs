@@ -1,13 +1,10 @@
 //! The one place where the command line calls the harness.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::harness::Harness;
 use crate::model::{Report, Settings};
 
 /// What came of a run.
-#[expect(
-    dead_code,
-    reason = "the harness, which makes these, is not merged yet"
-)]
 pub(super) enum Outcome {
     /// The checks ran.
     Report(Box<Report>),
@@ -17,7 +14,14 @@ pub(super) enum Outcome {
 
 /// Does what the settings ask for, and tells the stages as it goes.
 pub(super) async fn run(settings: &Settings, progress: &dyn Fn(&str)) -> Result<Outcome> {
-    progress("starting");
-    let _ = settings;
-    std::future::ready(Err(Error::Usage("there is no harness yet".into()))).await
+    let harness = Harness::new(settings.clone());
+    let command = &settings.run.command;
+    if command.is_empty() {
+        let report = harness.run(progress).await?;
+        return Ok(Outcome::Report(Box::new(report)));
+    }
+    let status = harness.serve(command, progress).await?;
+    Ok(Outcome::Command(
+        u8::try_from(status).unwrap_or(super::FAILED),
+    ))
 }

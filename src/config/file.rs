@@ -11,7 +11,7 @@ use super::nearest::nearest;
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{AccessSettings, Allow, NullMeans, Settings};
+use crate::model::{Access, Allow, NullMeans, Settings};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -81,9 +81,9 @@ fn read_tenant(settings: &mut Settings, section: &Section<'_>) -> Result<()> {
     Ok(())
 }
 
-fn read_access(section: &Section<'_>) -> Result<AccessSettings> {
+fn read_access(section: &Section<'_>) -> Result<Access> {
     section.known(&["role", "context"])?;
-    let access = AccessSettings {
+    let access = Access {
         role: section.required("role")?,
         context: section.texts("context")?,
     };

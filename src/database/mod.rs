@@ -10,7 +10,7 @@ pub use application::application_login;
 
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};
-use crate::model::{Catalog, literal, quoted};
+use crate::model::{Catalog, MigrateAs, literal, quoted};
 use crate::server::{Login, Server};
 
 /// Changes whenever a template made by an earlier harness would not do any more.
@@ -25,15 +25,6 @@ pub struct Databases<'a> {
     template: String,
     clones: u32,
     made: Vec<String>,
-}
-
-/// Who migrates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MigrateAs {
-    /// A role that owns the database and is no superuser: migrations are the user's SQL.
-    Owner,
-    /// The server's administrator.
-    Superuser,
 }
 
 impl<'a> Databases<'a> {
@@ -91,6 +82,12 @@ impl<'a> Databases<'a> {
     pub fn template(&self) -> PgConnectOptions {
         self.server
             .options(self.server.administrator(), &self.template)
+    }
+
+    /// How to connect to one of the databases with row-level security out of the way.
+    #[must_use]
+    pub fn administrator(&self, name: &str) -> PgConnectOptions {
+        self.server.options(self.server.administrator(), name)
     }
 
     /// Who owns the databases.

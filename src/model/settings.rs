@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{NullMeans, glob};
+use super::{Access, NullMeans, glob};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Settings {
     /// Whose the rows are.
     pub tenant: TenantSettings,
     /// How the application acts as one tenant; without it the row-level security family is off.
-    pub access: Option<AccessSettings>,
+    pub access: Option<Access>,
     /// Accepted findings and inconclusives.
     pub allow: Vec<Allow>,
 }
@@ -239,15 +239,6 @@ impl Default for TenantSettings {
             null_means: NullMeans::Error,
         }
     }
-}
-
-/// How the application acts as one tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessSettings {
-    /// The role that the application logs in as; `{tenant}` stands for the tenant.
-    pub role: String,
-    /// Statements that set the tenant, `$1` being the tenant as text.
-    pub context: Vec<String>,
 }
 
 /// An accepted finding or inconclusive.

@@ -90,8 +90,6 @@ pub struct Tenancy {
     pub null_means: NullMeans,
     /// How the application acts as one tenant, where that is configured.
     pub access: Option<Access>,
-    /// Derived tables whose two ways to a tenant may disagree: what to say of them.
-    pub ambiguous: BTreeMap<RelationName, String>,
 }
 
 impl Tenancy {

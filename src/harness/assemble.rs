@@ -1,0 +1,215 @@
+//! Cases → verdicts → report.
+
+use std::collections::BTreeMap;
+
+use super::place;
+use crate::check::{self, Check, Scene};
+use crate::error::{Error, Result};
+use crate::migration::MigrationSet;
+use crate::model::{Case, Finding, Inconclusive, Report, RunSettings, Tally, Verdict};
+use crate::run::{Arena, run};
+use crate::server::Server;
+
+/// A check may ask for a follow-up so often.
+const FOLLOW_UPS: usize = 3;
+
+/// Plans, runs and judges the cases of the selected checks.
+pub(super) async fn judge(
+    arena: &Arena<'_>,
+    scene: Scene<'_>,
+    settings: &RunSettings,
+    progress: &dyn Fn(&str),
+) -> Result<Vec<(Case, Verdict)>> {
+    let ids: Vec<&str> = check::ALL.iter().map(|check| check.page().id).collect();
+    if let Some(pattern) = settings.unknown_pattern(&ids) {
+        return Err(Error::Usage(format!(
+            "no check is called `{pattern}`; there are {}",
+            ids.join(", ")
+        )));
+    }
+    let mut open: Vec<Case> = check::ALL
+        .iter()
+        .flat_map(|check| check.plan(scene))
+        .filter(|case| settings.selects(case.check, &case.object))
+        .collect();
+    let mut judged = Vec::new();
+    for round in 0..=FOLLOW_UPS {
+        let observations = run(arena, &open, progress).await?;
+        let mut again = Vec::new();
+        for (case, seen) in open.into_iter().zip(observations) {
+            let Some(check) = check::find(case.check) else {
+                continue;
+            };
+            match Check::judge(check, scene, &case, &seen) {
+                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push(*next),
+                verdict => judged.push((case, verdict)),
+            }
+        }
+        open = again;
+        if open.is_empty() {
+            break;
+        }
+    }
+    Ok(judged)
+}
+
+/// Fills the report with verdicts: tallies, findings with their places, what was not judged, and what a run that
+/// saw too little must say of itself.
+pub(super) fn fill(
+    report: &mut Report,
+    judged: Vec<(Case, Verdict)>,
+    migrations: &MigrationSet,
+    scene: Scene<'_>,
+    settings: &RunSettings,
+    server: &Server,
+) {
+    let mut findings: BTreeMap<(String, String), (Finding, usize)> = BTreeMap::new();
+    let mut inconclusive: BTreeMap<(&'static str, String), String> = BTreeMap::new();
+    for (case, verdict) in judged {
+        let tally = report.checks.entry(case.check).or_default();
+        tally.cases += 1;
+        match verdict {
+            Verdict::Held(reason) => held(tally, reason),
+            Verdict::NotApplicable(_) => tally.not_applicable += 1,
+            Verdict::Inconclusive(reason) => {
+                tally.inconclusive += 1;
+                inconclusive
+                    .entry((case.check, case.object))
+                    .or_insert(reason);
+            }
+            Verdict::FollowUp(_) => {
+                tally.inconclusive += 1;
+                let reason = "it asked for one follow-up after the other".to_owned();
+                inconclusive
+                    .entry((case.check, case.object))
+                    .or_insert(reason);
+            }
+            Verdict::Leaked(defect) => {
+                tally.leaked += 1;
+                let finding = defect.into_finding(case.check, case.object);
+                let key = (finding.check.to_owned(), finding.object.clone());
+                findings
+                    .entry(key)
+                    .and_modify(|(first, ways)| {
+                        *ways += 1;
+                        if finding.severity < first.severity {
+                            *first = finding.clone();
+                        }
+                    })
+                    .or_insert((finding, 1));
+            }
+        }
+    }
+    let major = server
+        .version()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    report.findings = findings
+        .into_values()
+        .map(|(mut finding, ways)| {
+            if ways > 1 {
+                finding
+                    .message
+                    .push_str(&format!(" (and in {} more ways)", ways - 1));
+            }
+            finding.place = place::of(&finding, migrations, scene);
+            finding.versions = vec![major.clone()];
+            finding
+        })
+        .collect();
+    report
+        .findings
+        .sort_by(|a, b| (a.severity, a.check, &a.object).cmp(&(b.severity, b.check, &b.object)));
+    report.inconclusive = inconclusive
+        .into_iter()
+        .map(|((check, object), reason)| Inconclusive {
+            check,
+            object,
+            reason,
+            accepted: false,
+        })
+        .collect();
+    report.inconclusive.extend(vacuous(report, scene, settings));
+    report.inconclusive.sort();
+    report.remarks = remarks(scene, settings);
+}
+
+fn held(tally: &mut Tally, reason: String) {
+    tally.held += 1;
+    *tally.reasons.entry(reason).or_default() += 1;
+}
+
+/// What a run that saw too little says of itself: it is never green.
+fn vacuous(report: &Report, scene: Scene<'_>, settings: &RunSettings) -> Vec<Inconclusive> {
+    let mut found = Vec::new();
+    let mut say = |object: &str, reason: String| {
+        found.push(Inconclusive {
+            check: "run",
+            object: object.to_owned(),
+            reason,
+            accepted: false,
+        });
+    };
+    if report.schema.tables == 0 {
+        say(
+            "tables",
+            "the migrations make no table: nothing was checked".to_owned(),
+        );
+    } else if scene.tenancy.owned().next().is_none() {
+        say(
+            "tenants",
+            "no table has the tenant column: nothing was checked. Name it by --tenant-column or [tenant] column"
+                .to_owned(),
+        );
+    } else if report.checks.values().all(|tally| tally.cases == 0) {
+        say(
+            "checks",
+            "no case was selected: nothing was checked".to_owned(),
+        );
+    }
+    for (table, why) in &scene.worlds.gaps {
+        say(
+            &table.to_string(),
+            format!("no rows could be made for it: {why}"),
+        );
+    }
+    if settings.queries.is_some() && scene.queries.is_empty() {
+        say(
+            "queries",
+            "there are no queries where --queries looks".to_owned(),
+        );
+    }
+    found
+}
+
+fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let policies: usize = scene
+        .catalog
+        .roots()
+        .map(|table| table.policies.len())
+        .sum();
+    if scene.tenancy.access.is_none() {
+        let there = if policies == 0 {
+            "there are no policies".to_owned()
+        } else {
+            format!("the {policies} policies were not attacked")
+        };
+        remarks.push(format!(
+            "row-level security is off: watertight.toml has no [access] with the application's role; {there}"
+        ));
+    }
+    if settings.queries.is_none() {
+        remarks
+            .push("no queries were checked: --queries DIR names a folder of SQL files".to_owned());
+    }
+    if !scene.worlds.untwinned.is_empty() {
+        remarks.push(format!(
+            "unique over all tenants, so without twins: {}",
+            scene.worlds.untwinned.join(", ")
+        ));
+    }
+    remarks
+}

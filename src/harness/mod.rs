@@ -1,0 +1,432 @@
+//! The only composer. It reads as the pipeline:
+//!
+//! migrations → server → template → catalog → tenancy → worlds ← the server judges rows → clones ← rows → cases →
+//! observations → verdicts → report.
+
+mod assemble;
+mod place;
+mod prepare;
+
+use std::path::Path;
+use std::time::Instant;
+
+use sqlx::Connection as _;
+
+use crate::check::Scene;
+use crate::database::{Databases, application_login, connect, execute};
+use crate::error::{Doing as _, Error, Result};
+use crate::migration::MigrationSet;
+use crate::model::{
+    Catalog, DatasetFacts, Query, Report, SchemaFacts, ServerFacts, Settings, Tenancy, Timings,
+    Worlds,
+};
+use crate::run::{Arena, load_all};
+use crate::server::{Login, Server, ServerChoice, ServerRequest};
+
+/// The same run as `cargo xtask test-db`.
+#[derive(Clone, Debug)]
+pub struct Harness {
+    settings: Settings,
+}
+
+/// What a run stands on once the seeded database is there.
+struct Ground {
+    migrations: MigrationSet,
+    catalog: Catalog,
+    tenancy: Tenancy,
+    worlds: Worlds,
+    seed: String,
+    queries: Vec<Query>,
+    seeded: String,
+    application: Option<Login>,
+    timings: Timings,
+}
+
+impl Harness {
+    /// A harness with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
+    /// being done.
+    ///
+    /// # Errors
+    /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
+    pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
+        let started = Instant::now();
+        progress("reading migrations");
+        let migrations = self.migrations()?;
+        progress("starting a server");
+        let server = crate::server::start(&self.request()?).await?;
+        let timings = Timings {
+            server: since(started),
+            ..Timings::default()
+        };
+        let result = self.on(&server, migrations, timings, progress).await;
+        let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
+        let ended = if kept {
+            server.keep()
+        } else {
+            server.stop().await
+        };
+        let report = result?;
+        ended?;
+        Ok(report)
+    }
+
+    /// Migrates and seeds as [`Harness::run`] does, and runs a command with the database in its environment
+    /// instead of the checks. Returns the command's exit status.
+    ///
+    /// # Errors
+    /// As [`Harness::run`], and a command that can't be started.
+    pub async fn serve(&self, command: &[String], progress: &dyn Fn(&str)) -> Result<i32> {
+        let migrations = self.migrations()?;
+        let server = crate::server::start(&self.request()?).await?;
+        let result = self.serve_on(&server, migrations, command, progress).await;
+        server.stop().await?;
+        result
+    }
+
+    async fn serve_on(
+        &self,
+        server: &Server,
+        migrations: MigrationSet,
+        command: &[String],
+        progress: &dyn Fn(&str),
+    ) -> Result<i32> {
+        let (mut databases, timings) = self
+            .migrate(server, &migrations, Timings::default(), progress)
+            .await?;
+        let status = async {
+            let ground = self
+                .seed(server, &mut databases, migrations, timings, progress)
+                .await?;
+            let environment = environment(server, &ground, databases.owner());
+            let (program, arguments) = command
+                .split_first()
+                .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
+            let status = tokio::process::Command::new(program)
+                .args(arguments)
+                .envs(environment)
+                .kill_on_drop(true)
+                .status()
+                .await
+                .map_err(|error| Error::Usage(format!("{program}: {error}")))?;
+            Ok::<i32, Error>(status.code().unwrap_or(2))
+        }
+        .await;
+        let removed = databases.remove().await;
+        let status = status?;
+        removed?;
+        Ok(status)
+    }
+
+    /// A run on a server that is there.
+    async fn on(
+        &self,
+        server: &Server,
+        migrations: MigrationSet,
+        timings: Timings,
+        progress: &dyn Fn(&str),
+    ) -> Result<Report> {
+        let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
+        let result = self
+            .check(server, &mut databases, migrations, timings, progress)
+            .await;
+        let kept = match &result {
+            Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
+            _ => None,
+        };
+        let removed = databases.remove_but(kept.as_deref()).await;
+        let (report, _) = result?;
+        removed?;
+        Ok(report)
+    }
+
+    async fn migrate<'s>(
+        &self,
+        server: &'s Server,
+        migrations: &MigrationSet,
+        mut timings: Timings,
+        progress: &dyn Fn(&str),
+    ) -> Result<(Databases<'s>, Timings)> {
+        progress("applying migrations");
+        let started = Instant::now();
+        let (databases, _) =
+            Databases::migrate(server, migrations, self.settings.run.migrate_as).await?;
+        timings.migrate = since(started);
+        Ok((databases, timings))
+    }
+
+    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them.
+    async fn seed(
+        &self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        migrations: MigrationSet,
+        mut timings: Timings,
+        progress: &dyn Fn(&str),
+    ) -> Result<Ground> {
+        let started = Instant::now();
+        progress("reading the catalog");
+        let mut template = connect(&databases.template()).await?;
+        let catalog = crate::introspect::introspect(&mut template).await?;
+        let tenancy = crate::tenancy::classify(
+            &catalog,
+            &self.settings.tenant,
+            self.settings.access.as_ref(),
+        )
+        .map_err(|message| self.misconfigured(message))?;
+        let existing = prepare::existing(&mut template, &catalog, &tenancy).await?;
+        template.close().await.doing("close a connection")?;
+        let application = match &self.settings.access {
+            Some(access) => {
+                let options = server.options(server.administrator(), server.maintenance_database());
+                let mut maintenance = connect(&options).await?;
+                Some(application_login(server, &mut maintenance, &catalog, access).await?)
+            }
+            None => None,
+        };
+        progress("making rows");
+        let seeded = databases.clone_template(&catalog).await?;
+        let mut connection = connect(&databases.administrator(&seeded)).await?;
+        execute(&mut connection, "SET statement_timeout = '30s'").await?;
+        let seed = prepare::seed(&self.settings.run)?;
+        let worlds = prepare::settle(
+            &mut connection,
+            &catalog,
+            &tenancy,
+            &existing,
+            &self.settings.run,
+            seed,
+        )
+        .await?;
+        let mut queries = self.queries()?;
+        prepare::describe(&mut connection, &mut queries).await?;
+        execute(&mut connection, "BEGIN").await?;
+        load_all(&mut connection, &catalog, &worlds, &worlds.seeded()).await?;
+        execute(&mut connection, "COMMIT").await?;
+        connection.close().await.doing("close a connection")?;
+        timings.seed = since(started);
+        Ok(Ground {
+            migrations,
+            catalog,
+            tenancy,
+            worlds,
+            seed: seed.to_string(),
+            queries,
+            seeded,
+            application,
+            timings,
+        })
+    }
+
+    async fn check(
+        &self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        migrations: MigrationSet,
+        timings: Timings,
+        progress: &dyn Fn(&str),
+    ) -> Result<(Report, String)> {
+        let ground = self
+            .seed(server, databases, migrations, timings, progress)
+            .await?;
+        let started = Instant::now();
+        let scene = Scene {
+            catalog: &ground.catalog,
+            tenancy: &ground.tenancy,
+            worlds: &ground.worlds,
+            queries: &ground.queries,
+        };
+        let blank = databases.clone_template(&ground.catalog).await?;
+        let none = Vec::new();
+        let arena = Arena {
+            seeded: databases.administrator(&ground.seeded),
+            blank: databases.administrator(&blank),
+            application: ground
+                .application
+                .as_ref()
+                .map(|login| server.options(login, &ground.seeded)),
+            context: self
+                .settings
+                .access
+                .as_ref()
+                .map_or(&none, |access| &access.context),
+            catalog: &ground.catalog,
+            worlds: &ground.worlds,
+            timeout: u32::try_from(self.settings.run.timeout.as_secs())
+                .unwrap_or(30)
+                .max(1),
+        };
+        let judged = assemble::judge(&arena, scene, &self.settings.run, progress).await?;
+        let mut report = self.facts(server, &ground);
+        report.timings.check = since(started);
+        assemble::fill(
+            &mut report,
+            judged,
+            &ground.migrations,
+            scene,
+            &self.settings.run,
+            server,
+        );
+        if self.settings.run.keep {
+            report.kept = kept(server, &ground, databases.owner());
+        }
+        Ok((report, ground.seeded.clone()))
+    }
+
+    /// What the report says of server, schema and rows.
+    fn facts(&self, server: &Server, ground: &Ground) -> Report {
+        let tables: Vec<_> = ground.catalog.roots().collect();
+        let mut schema = SchemaFacts {
+            tables: tables.len(),
+            columns: tables.iter().map(|table| table.columns.len()).sum(),
+            foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
+            policies: tables.iter().map(|table| table.policies.len()).sum(),
+            queries: ground.queries.len(),
+            ..SchemaFacts::default()
+        };
+        for class in ground.tenancy.classes.values() {
+            *schema.classes.entry(class.word().to_owned()).or_default() += 1;
+        }
+        schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
+        Report {
+            seed: ground.seed.clone(),
+            server: ServerFacts {
+                kind: server.kind().to_owned(),
+                version: server.version().to_owned(),
+                chosen: server.chosen().to_owned(),
+            },
+            schema,
+            dataset: DatasetFacts {
+                organisations: ground.worlds.tenants.len(),
+                rows: ground
+                    .worlds
+                    .seeded()
+                    .iter()
+                    .flat_map(|dataset| dataset.values())
+                    .map(|rows| rows.rows.len())
+                    .sum(),
+            },
+            timings: ground.timings,
+            deny_weakness: self.settings.run.deny_weakness,
+            ..Report::default()
+        }
+    }
+
+    fn migrations(&self) -> Result<MigrationSet> {
+        if let Some(command) = &self.settings.migrate.command {
+            return Err(Error::Usage(format!(
+                "[migrate] command = {command:?}: migrating by a command is not served yet; name a folder or file by `path`"
+            )));
+        }
+        let path = self
+            .settings
+            .migrate
+            .required_path()
+            .map_err(Error::Usage)?;
+        MigrationSet::read(path)
+    }
+
+    fn queries(&self) -> Result<Vec<Query>> {
+        let run = &self.settings.run;
+        if run.sqlx.is_some() || run.record {
+            return Err(Error::Usage(
+                "queries from a .sqlx folder or a recording are not served yet; --queries DIR reads SQL files".to_owned(),
+            ));
+        }
+        run.queries
+            .as_deref()
+            .map_or(Ok(Vec::new()), prepare::queries)
+    }
+
+    fn request(&self) -> Result<ServerRequest> {
+        let run = &self.settings.run;
+        let version = match run.postgres.as_slice() {
+            [] => None,
+            [one] => Some(*one),
+            _ => {
+                return Err(Error::Usage(
+                    "several versions in one run are not served yet: run once with each --postgres"
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok(ServerRequest {
+            choice: run.server.parse::<ServerChoice>()?,
+            version,
+            image: run.image.clone(),
+            pg_bin: run.pg_bin.clone(),
+        })
+    }
+
+    fn misconfigured(&self, message: String) -> Error {
+        Error::Configuration {
+            place: self
+                .settings
+                .file
+                .as_deref()
+                .unwrap_or(Path::new("the command line"))
+                .display()
+                .to_string(),
+            message,
+        }
+    }
+}
+
+/// Milliseconds since then.
+fn since(then: Instant) -> u64 {
+    u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a command is given: the owner's database as `DATABASE_URL` and `PG…`, the application's as
+/// `WATERTIGHT_APP_URL`.
+fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, String)> {
+    let (host, port) = server.tcp();
+    let mut list = vec![
+        ("DATABASE_URL".to_owned(), server.url(owner, &ground.seeded)),
+        ("PGHOST".to_owned(), host),
+        ("PGPORT".to_owned(), port.to_string()),
+        ("PGUSER".to_owned(), owner.role.clone()),
+        ("PGDATABASE".to_owned(), ground.seeded.clone()),
+    ];
+    if let Some(password) = &owner.password {
+        list.push(("PGPASSWORD".to_owned(), password.clone()));
+    }
+    if let Some(application) = &ground.application {
+        list.push((
+            "WATERTIGHT_APP_URL".to_owned(),
+            server.url(application, &ground.seeded),
+        ));
+    }
+    list
+}
+
+/// How to open the kept database.
+fn kept(server: &Server, ground: &Ground, owner: &Login) -> Vec<String> {
+    let url = server.url(server.administrator(), &ground.seeded);
+    let mut lines = vec![format!("psql '{url}'")];
+    if owner.role != server.administrator().role {
+        lines.push(format!(
+            "psql '{}'  # as the owner",
+            server.url(owner, &ground.seeded)
+        ));
+    }
+    if let (Some(application), Some(access)) = (&ground.application, &ground.tenancy.access) {
+        lines.push(format!(
+            "psql '{}'  # as the application",
+            server.url(application, &ground.seeded)
+        ));
+        let tenant = ground.worlds.acting_tenant();
+        for sql in &access.context {
+            lines.push(format!(
+                "  BEGIN; {};  -- the acting organisation's context",
+                crate::run::in_context(sql, tenant)
+            ));
+        }
+    }
+    lines
+}

@@ -1,0 +1,42 @@
+//! Where in the user's files the object of a finding was made.
+
+use crate::check::Scene;
+use crate::migration::{MigrationSet, ObjectKind};
+use crate::model::{Finding, Place, Table};
+
+/// The place of a finding's object, where its text can be found.
+pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>) -> Option<Place> {
+    if let Some(query) = scene
+        .queries
+        .iter()
+        .find(|query| query.object == finding.object)
+    {
+        return Some(Place {
+            file: query.file.clone(),
+            line: query.line,
+        });
+    }
+    scene.catalog.roots().find_map(|table| {
+        let (kind, name) = part(table, &finding.object)?;
+        migrations.locate(kind, &table.name, &name)
+    })
+}
+
+/// Which part of the table the object is.
+fn part(table: &Table, object: &str) -> Option<(ObjectKind, String)> {
+    let is = |name: &str| table.name.object(name) == object;
+    if table.name.to_string() == object {
+        return Some((ObjectKind::Table, table.name.name.clone()));
+    }
+    if let Some(key) = table.foreign_keys.iter().find(|key| is(&key.name)) {
+        return Some((ObjectKind::Constraint, key.name.clone()));
+    }
+    if let Some(index) = table.indexes.iter().find(|index| is(&index.name)) {
+        return Some((ObjectKind::Index, index.name.clone()));
+    }
+    if let Some(policy) = table.policies.iter().find(|policy| is(&policy.name)) {
+        return Some((ObjectKind::Policy, policy.name.clone()));
+    }
+    let column = table.columns.iter().find(|column| is(&column.name))?;
+    Some((ObjectKind::Column, column.name.clone()))
+}

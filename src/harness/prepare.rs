@@ -1,0 +1,294 @@
+//! What is made before anything is tried: worlds that the server accepts, queries with their types.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
+
+use crate::database::execute;
+use crate::error::{Doing as _, Error, Result};
+use crate::generate::{self, Genes, Part, RowKey, Seed};
+use crate::load::{Layout, Refused, load};
+use crate::model::{
+    Catalog, Cell, Class, Dataset, Query, RelationName, RunSettings, Tenancy, WorldKind, Worlds,
+};
+
+/// A row is made anew so often before it is given up.
+const SALTS: u32 = 40;
+
+/// Rounds of making and judging: bounds the time that a schema which refuses everything can take.
+const ROUNDS: usize = 400;
+
+/// The seed that was given, or a new one.
+pub(super) fn seed(run: &RunSettings) -> Result<Seed> {
+    if let Some(text) = &run.seed {
+        return text
+            .parse()
+            .map_err(|message| Error::Usage(format!("--seed: {message}")));
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let (number, _) = uuid::Uuid::new_v4().as_u64_pair();
+    Ok(Seed {
+        number,
+        instant: i64::try_from(now.as_secs()).unwrap_or(0),
+    })
+}
+
+/// The rows that migrations left in tables which nobody's rows are in.
+pub(super) async fn existing(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+) -> Result<BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>> {
+    let mut found = BTreeMap::new();
+    for table in catalog.roots() {
+        let class = tenancy.classes.get(&table.name);
+        if table.existing_rows == 0
+            || !matches!(class, Some(Class::Shared | Class::Unclassified { .. }))
+        {
+            continue;
+        }
+        let columns: Vec<&str> = table
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        let rows = crate::introspect::existing_rows(connection, &table.name, &columns).await?;
+        let rows = rows
+            .into_iter()
+            .map(|row| columns.iter().map(ToString::to_string).zip(row).collect())
+            .collect();
+        found.insert(table.name.clone(), rows);
+    }
+    Ok(found)
+}
+
+/// Makes worlds until the server refuses no row of them: a refused row is made anew, and given up after many tries.
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    existing: &BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    run: &RunSettings,
+    seed: Seed,
+) -> Result<Worlds> {
+    let ground = generate::Ground {
+        catalog,
+        tenancy,
+        existing,
+    };
+    let mut genes = Genes::new(seed, run.organisations, run.rows);
+    let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        let mut worlds = generate::decode(ground, &genes);
+        execute(connection, "BEGIN").await?;
+        let refused = judge(connection, catalog, &worlds).await;
+        execute(connection, "ROLLBACK").await?;
+        let refused = refused?;
+        if refused.is_empty() {
+            for (table, reason) in reasons {
+                if let Some(gap) = worlds.gaps.get_mut(&table) {
+                    *gap = reason;
+                }
+            }
+            return Ok(worlds);
+        }
+        for (key, message) in refused {
+            reasons.insert(key.table.clone(), message);
+            let salt = genes.salts.entry(key.clone()).or_default();
+            *salt += 1;
+            if *salt >= SALTS {
+                genes.dropped.insert(key);
+            }
+        }
+    }
+    let said: Vec<String> = reasons
+        .iter()
+        .map(|(table, reason)| format!("{table}: {reason}"))
+        .collect();
+    Err(Error::Server(format!(
+        "no rows could be made that the server accepts; it said: {}",
+        said.join("; ")
+    )))
+}
+
+/// The rows that the server refuses, in every combination in which they will be loaded.
+async fn judge(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    worlds: &Worlds,
+) -> Result<Vec<(RowKey, String)>> {
+    let layout = Layout {
+        catalog,
+        order: &worlds.order,
+        late: &worlds.late,
+    };
+    execute(connection, "SAVEPOINT common").await?;
+    for kind in [WorldKind::Different, WorldKind::Twins] {
+        let mut parts: Vec<(Part, usize, &Dataset)> = vec![
+            (Part::Shared, 0, &worlds.shared),
+            (Part::Acting, 0, &worlds.acting),
+        ];
+        let part = if kind == WorldKind::Different {
+            Part::Different
+        } else {
+            Part::Twins
+        };
+        for (number, dataset) in worlds.others(kind).into_iter().enumerate() {
+            parts.push((part, number + 1, dataset));
+        }
+        let datasets: Vec<&Dataset> = parts.iter().map(|(_, _, dataset)| *dataset).collect();
+        if let Some(refused) = load(connection, layout, &datasets).await? {
+            let (part, tenant, dataset) = parts[refused.dataset];
+            return Ok(keys(refused, part, tenant, dataset));
+        }
+        if kind == WorldKind::Different {
+            for (tenant, dataset) in worlds.spares.iter().enumerate() {
+                let refused = spares(connection, layout, dataset).await?;
+                if let Some(refused) = refused {
+                    return Ok(keys(refused, Part::Spare, tenant, dataset));
+                }
+            }
+        }
+        execute(connection, "ROLLBACK TO SAVEPOINT common").await?;
+    }
+    Ok(Vec::new())
+}
+
+/// Spare rows are never there together: each is tried alone.
+async fn spares(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    dataset: &Dataset,
+) -> Result<Option<Refused>> {
+    for name in layout.order {
+        let Some(rows) = dataset.get(name) else {
+            continue;
+        };
+        for number in 0..rows.rows.len() {
+            let mut one = rows.clone();
+            one.rows = vec![rows.rows[number].clone()];
+            let single = Dataset::from([(name.clone(), one)]);
+            execute(connection, "SAVEPOINT spare").await?;
+            let refused = load(connection, layout, &[&single]).await?;
+            execute(connection, "ROLLBACK TO SAVEPOINT spare").await?;
+            if let Some(refused) = refused {
+                return Ok(Some(Refused {
+                    rows: vec![number],
+                    ..refused
+                }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn keys(refused: Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
+    let Some(rows) = dataset.get(&refused.table) else {
+        return Vec::new();
+    };
+    refused
+        .rows
+        .iter()
+        .filter_map(|position| {
+            let key = RowKey {
+                table: refused.table.clone(),
+                part,
+                tenant,
+                row: *rows.numbers.get(*position)?,
+            };
+            Some((key, refused.message.clone()))
+        })
+        .collect()
+}
+
+/// The queries of a folder of SQL files, in the order of their paths; or of one file.
+pub(super) fn queries(path: &Path) -> Result<Vec<Query>> {
+    let mut files = Vec::new();
+    collect(path, &mut files, 0)?;
+    files.sort();
+    let base = if path.is_file() {
+        path.parent().unwrap_or(path)
+    } else {
+        path
+    };
+    let mut queries = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| Error::io(&file, error))?;
+        let name = file
+            .strip_prefix(base)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
+        let mut read = crate::query::read(&name, &text).map_err(Error::Usage)?;
+        for query in &mut read {
+            query.file = file.display().to_string();
+        }
+        queries.extend(read);
+    }
+    Ok(queries)
+}
+
+fn collect(path: &Path, into: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+    // A folder that links to one above it would never end.
+    if depth > 32 {
+        return Err(Error::Usage(format!(
+            "{}: folders nest too deeply",
+            path.display()
+        )));
+    }
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(|error| Error::io(path, error))? {
+            collect(
+                &entry.map_err(|error| Error::io(path, error))?.path(),
+                into,
+                depth + 1,
+            )?;
+        }
+    } else if path.extension().is_some_and(|extension| extension == "sql") {
+        into.push(path.to_owned());
+    } else if depth == 0 {
+        return Err(Error::Usage(format!(
+            "{}: there are no queries here; --queries names a folder of .sql files or one",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Asks the server for the types of every query's parameters; what it will not prepare is noted on the query.
+pub(super) async fn describe(connection: &mut PgConnection, queries: &mut [Query]) -> Result<()> {
+    for query in queries {
+        execute(connection, "DEALLOCATE ALL").await?;
+        let prepare = format!("PREPARE watertight_query AS {}", query.sql);
+        if let Err(error) = connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+            .await
+        {
+            query.problem = Some(match error.as_database_error() {
+                Some(database) => format!(
+                    "{} (SQLSTATE {})",
+                    database.message(),
+                    database.code().unwrap_or_default()
+                ),
+                None => return Err(error).doing(format!("prepare {}", query.object)),
+            });
+            continue;
+        }
+        let types = sqlx::raw_sql(
+            "SELECT t::text FROM pg_prepared_statements, unnest(parameter_types) WITH ORDINALITY u(t, i)
+             WHERE name = 'watertight_query' ORDER BY i",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .doing("read the types of parameters")?;
+        query.types = types
+            .iter()
+            .map(|row| row.try_get(0).doing("read the types of parameters"))
+            .collect::<Result<_>>()?;
+    }
+    execute(connection, "DEALLOCATE ALL").await
+}
