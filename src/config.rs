@@ -70,10 +70,16 @@ pub fn load(command_line: CommandLine) -> Result<Settings> {
     resolve(command_line, &variables, &here)
 }
 
-/// Whether the environment asks for no colours (<https://no-color.org>).
+/// The keys of the options, as under `[run]`; in upper case, behind `WATERTIGHT_`, the variables.
+pub fn option_keys() -> impl Iterator<Item = &'static str> {
+    options::keys()
+}
+
+/// Whether the environment asks for no colours (<https://no-color.org>), or its terminal has none.
 #[must_use]
 pub fn no_color() -> bool {
-    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    let set = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    set || env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// The settings from their three sources; variables without their prefix.

@@ -2,6 +2,8 @@
 //! organisation's rows.
 
 pub mod check;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod database;
 mod error;

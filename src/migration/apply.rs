@@ -96,6 +96,7 @@ pub(super) struct Script<'a> {
 impl Script<'_> {
     /// Runs the statements and writes the history, in one transaction where that is wanted.
     pub(super) async fn run(&self, connection: &mut PgConnection) -> Result<()> {
+        self.refuse_copy()?;
         self.refuse_open_transaction()?;
         let wrapped = self.transaction && !self.statements.iter().any(controls_transaction);
         let result = if wrapped {
@@ -146,6 +147,24 @@ impl Script<'_> {
         match self.checksum {
             Some(checksum) => history::remember(connection, self.name, checksum).await,
             None => history::forget(connection, self.name).await,
+        }
+    }
+
+    /// What COPY sends or wants goes to or comes from psql's standard streams.
+    fn refuse_copy(&self) -> Result<()> {
+        let streams = |statement: &&Statement| {
+            statement.begins_with(&["COPY"])
+                && statement
+                    .tokens()
+                    .any(|token| token.is("stdout") || token.is("stdin"))
+        };
+        match self.statements.iter().find(streams) {
+            None => Ok(()),
+            Some(statement) => Err(failure::wrong(
+                self.file,
+                statement,
+                "COPY to or from the standard streams is something that only psql does; take it out",
+            )),
         }
     }
 

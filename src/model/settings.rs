@@ -131,6 +131,17 @@ impl RunSettings {
         (self.only.is_empty() || self.only.iter().any(fits)) && !self.skip.iter().any(fits)
     }
 
+    /// Whether `only` and `skip` let a check of some object run.
+    #[must_use]
+    pub fn selects_some(&self, check: &str) -> bool {
+        let of_check = |pattern: &String| {
+            let id = pattern.split(':').next().unwrap_or_default();
+            glob(id, check)
+        };
+        let skipped = self.skip.iter().any(|p| !p.contains(':') && of_check(p));
+        !skipped && (self.only.is_empty() || self.only.iter().any(of_check))
+    }
+
     /// The first pattern of `only` and `skip` that none of these checks fits: a mistake, as it selects nothing.
     #[must_use]
     pub fn unknown_pattern(&self, checks: &[&str]) -> Option<&str> {
@@ -260,6 +271,7 @@ mod tests {
         assert!(!run.selects("cross-tenant", "crm.tags.key"));
         assert!(!run.selects("policy", "crm.people"));
         assert!(RunSettings::default().selects("anything", "at all"));
+        assert!(run.selects_some("unique") && !run.selects_some("policy"));
         assert_eq!(run.unknown_pattern(&["cross-tenant"]), Some("unique:crm.*"));
         assert_eq!(run.unknown_pattern(&["cross-tenant", "unique"]), None);
     }

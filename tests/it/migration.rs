@@ -214,6 +214,9 @@ async fn the_line_is_the_one_that_the_server_means() {
         assert_eq!(error.line, line, "{sql}\n{error}");
         assert_eq!(error.sqlstate.as_deref(), Some(state), "{error}");
     }
+    let copy = failure(&[("1_a.sql", "SELECT 1;\nCOPY (SELECT 1) TO STDOUT;")]).await;
+    assert_eq!(copy.line, 2);
+    assert!(copy.message.contains("only psql"), "{copy}");
     let vacuum = failure(&[("1_a.sql", "SELECT 1;\nVACUUM")]).await;
     assert!(vacuum.message.contains("-- no-transaction"), "{vacuum}");
     let detail = failure(&[(

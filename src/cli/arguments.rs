@@ -1,0 +1,224 @@
+//! The commands and options. Values stay texts here: `config` reads them as it does those of the environment
+//! and of `watertight.toml`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::CommandLine;
+
+/// Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
+/// organisation's rows.
+#[derive(Debug, Parser)]
+#[command(
+    name = "watertight",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 held, 1 leaked, 2 the harness could not do its work, 4 inconclusive."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Start a disposable server, migrate, seed several organisations, and try to reach one's rows as another
+    ///
+    /// Every option may also be set by an environment variable, as `WATERTIGHT_ROWS` for `--rows`, and under
+    /// `[run]` in `watertight.toml`. The command line wins over the environment, the environment over the file.
+    #[command(visible_alias = "check")]
+    TestDb(Box<TestDb>),
+    /// Remove what earlier runs left: servers, containers, folders
+    Clean,
+    /// Say what a check looks for, why it leaks, and how to mend it
+    Explain {
+        /// The check's id, as reports name it
+        check: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TestDb {
+    /// Settings [default: watertight.toml, looked for upwards]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Run this on the migrated, seeded database instead, with `DATABASE_URL` set, and exit with its status
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    schema: SchemaOptions,
+    #[command(flatten)]
+    rows: RowsOptions,
+    #[command(flatten)]
+    checks: ChecksOptions,
+    #[command(flatten)]
+    reports: ReportsOptions,
+    #[command(flatten)]
+    limits: LimitsOptions,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Server")]
+struct ServerOptions {
+    /// Where the server comes from: auto, docker, local, embedded, or a URL as postgres://… [default: auto]
+    #[arg(long, value_name = "KIND|URL")]
+    server: Option<String>,
+    /// The major version, or several as a matrix: 18, or 15,17,18 [default: the newest there is]
+    #[arg(long, value_name = "MAJOR")]
+    postgres: Vec<String>,
+    /// The Docker image [default: postgres:<major>]
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// The folder of the Postgres binaries
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<String>,
+    /// Leave the database; print its URL and how to open it
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Schema and queries")]
+struct SchemaOptions {
+    /// A folder of migrations or one file [default: found where it usually is]
+    #[arg(long, value_name = "PATH")]
+    migrations: Option<String>,
+    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
+    #[arg(long, value_name = "ROLE")]
+    migrate_as: Option<String>,
+    /// The column that says whose row it is [default: `organisation_id`]
+    #[arg(long, value_name = "NAME")]
+    tenant_column: Option<String>,
+    /// The table of organisations
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    tenant_table: Option<String>,
+    /// A folder of SQL files with queries to test
+    #[arg(long, value_name = "DIR")]
+    queries: Option<String>,
+    /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test
+    #[arg(long, value_name = "DIR")]
+    sqlx: Option<String>,
+    /// Test the queries that COMMAND sends
+    #[arg(long)]
+    record: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Rows")]
+struct RowsOptions {
+    /// How many organisations [default: 3]
+    #[arg(long, value_name = "N")]
+    organisations: Option<String>,
+    /// Rows per scoped table and organisation [default: 6]
+    #[arg(long, value_name = "N")]
+    rows: Option<String>,
+    /// Worlds per query [default: 1]
+    #[arg(long, value_name = "N")]
+    cases: Option<String>,
+    /// Repeat the run that printed this
+    #[arg(long, value_name = "SEED")]
+    seed: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Checks")]
+struct ChecksOptions {
+    /// These checks alone; globs, repeatable
+    #[arg(long, value_name = "CHECK[:OBJECT]")]
+    only: Vec<String>,
+    /// Not these checks; globs, repeatable
+    #[arg(long, value_name = "CHECK[:OBJECT]")]
+    skip: Vec<String>,
+    /// List what would run
+    #[arg(long)]
+    list: bool,
+    /// Fail on weaknesses too
+    #[arg(long, value_name = "weakness")]
+    deny: Vec<String>,
+    /// Known findings and inconclusives: only new ones fail
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<String>,
+    /// Write what is found to the baseline
+    #[arg(long)]
+    write_baseline: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Reports")]
+struct ReportsOptions {
+    /// Write a report to a file: json=report.json; repeatable
+    #[arg(long, value_name = "FORMAT=PATH")]
+    report: Vec<String>,
+    /// How the printed report looks: text, json or github [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+struct LimitsOptions {
+    /// The bound of each statement, in seconds [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<String>,
+    /// Databases in parallel [default: as suits the machine]
+    #[arg(long, value_name = "N")]
+    jobs: Option<String>,
+    /// A part of the run: 1/3
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+}
+
+impl TestDb {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        let texts = [
+            ("server", self.server.server),
+            ("image", self.server.image),
+            ("pg_bin", self.server.pg_bin),
+            ("migrations", self.schema.migrations),
+            ("migrate_as", self.schema.migrate_as),
+            ("tenant_column", self.schema.tenant_column),
+            ("tenant_table", self.schema.tenant_table),
+            ("queries", self.schema.queries),
+            ("sqlx", self.schema.sqlx),
+            ("organisations", self.rows.organisations),
+            ("rows", self.rows.rows),
+            ("cases", self.rows.cases),
+            ("seed", self.rows.seed),
+            ("baseline", self.checks.baseline),
+            ("format", self.reports.format),
+            ("timeout", self.limits.timeout),
+            ("jobs", self.limits.jobs),
+            ("shard", self.limits.shard),
+        ];
+        let lists = [
+            ("postgres", self.server.postgres),
+            ("only", self.checks.only),
+            ("skip", self.checks.skip),
+            ("deny", self.checks.deny),
+            ("report", self.reports.report),
+        ];
+        let flags = [
+            ("keep", self.server.keep),
+            ("record", self.schema.record),
+            ("list", self.checks.list),
+            ("write_baseline", self.checks.write_baseline),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, vec![text?])));
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let flags = flags.into_iter().filter(|(_, flag)| *flag);
+        CommandLine {
+            config: self.config,
+            options: texts
+                .chain(lists)
+                .chain(flags.map(|(key, _)| (key, vec!["true".to_owned()])))
+                .collect(),
+            command: self.command,
+        }
+    }
+}

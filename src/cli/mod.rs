@@ -1,0 +1,109 @@
+//! The command line, for the `watertight` binary and for every workspace's own xtask.
+
+mod accepted;
+mod arguments;
+mod call;
+mod explain;
+mod output;
+mod progress;
+mod signal;
+mod test_db;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::error::{Error, Result};
+use crate::server;
+use arguments::{Arguments, Command};
+
+/// The harness could not do its work.
+const FAILED: u8 = 2;
+
+/// Runs the command that this process was given, and returns its exit status: `0` held, `1` leaked, `2` the
+/// harness could not do its work, `4` inconclusive; that of the command behind `--` where there is one.
+///
+/// The whole of an xtask that offers it:
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     watertight::cli::main()
+/// }
+/// ```
+#[must_use]
+pub fn main() -> ExitCode {
+    // A panic is a defect of the harness, and no verdict: it must not end with a status that means one.
+    let status = catch_unwind(AssertUnwindSafe(parse_and_run)).unwrap_or_else(|_| {
+        eprintln!("error: this is a defect of watertight; please report it with the lines above");
+        FAILED
+    });
+    ExitCode::from(status)
+}
+
+fn parse_and_run() -> u8 {
+    let arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too, with status 0.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(FAILED);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: could not start the runtime: {error}");
+            return FAILED;
+        }
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {}", output::disarmed(&error.to_string()));
+            FAILED
+        }
+    }
+}
+
+fn parse() -> std::result::Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    // Users of an xtask know it by the name that they type.
+    let name = std::env::args().next().unwrap_or_default();
+    let stem = std::path::Path::new(&name).file_stem().unwrap_or_default();
+    if stem == "xtask" {
+        command = command.bin_name("cargo xtask");
+    }
+    Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+async fn run(command: Command) -> Result<u8> {
+    match command {
+        Command::TestDb(options) => {
+            signal::or_interrupted(test_db::run(options.into_command_line())).await
+        }
+        Command::Clean => signal::or_interrupted(clean()).await,
+        Command::Explain { check } => explain::run(&check),
+    }
+}
+
+async fn clean() -> Result<u8> {
+    let lines = server::clean().await?;
+    if lines.is_empty() {
+        output::print("nothing was left by earlier runs\n")?;
+    }
+    for line in lines {
+        output::print(&format!("{}\n", output::disarmed(&line)))?;
+    }
+    Ok(0)
+}
+
+/// An option or an argument that can't be used.
+fn usage(message: impl Into<String>) -> Error {
+    Error::Usage(message.into())
+}
+
+#[cfg(test)]
+mod tests;
