@@ -18,7 +18,7 @@ pub use case::{
 };
 pub use catalog::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
-    Table, Type, TypeKind,
+    Sequence, Table, Type, TypeKind,
 };
 pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
 pub use finding::{Finding, Inconclusive, Place, Severity};
