@@ -39,8 +39,8 @@ pub struct Refused {
 
 /// Loads data sets one after the other, in the transaction that the caller has opened.
 ///
-/// Returns the rows that the server refused, if any: those of the first table that has such rows, and nothing of
-/// that table is loaded then.
+/// Returns the rows that the server refused; the others are loaded. Rows that were refused only for want of a refused
+/// row that they refer to are not among them.
 ///
 /// # Errors
 /// [`Error::Database`] for what is not about a row.
@@ -48,7 +48,8 @@ pub async fn load(
     connection: &mut PgConnection,
     layout: Layout<'_>,
     datasets: &[&Dataset],
-) -> Result<Option<Refused>> {
+) -> Result<Vec<Refused>> {
+    let mut found: Vec<Refused> = Vec::new();
     run(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
     for (number, dataset) in datasets.iter().enumerate() {
         for name in layout.order {
@@ -59,15 +60,19 @@ pub async fn load(
             if rows.rows.is_empty() {
                 continue;
             }
-            let refused = load_table(connection, layout, table, rows).await?;
+            let orphans = !found.is_empty();
+            let refused = load_table(connection, layout, table, rows, orphans).await?;
             if let Some((rows, message)) = refused {
-                return Ok(Some(Refused {
+                found.push(Refused {
                     dataset: number,
                     table: name.clone(),
                     rows,
                     message,
-                }));
+                });
             }
+        }
+        if !found.is_empty() {
+            continue;
         }
         for name in layout.order {
             if let (Some(keys), Some(rows), Some(table)) = (
@@ -79,7 +84,10 @@ pub async fn load(
             }
         }
     }
-    settle_constraints(connection, datasets).await
+    if found.is_empty() {
+        found.extend(settle_constraints(connection, datasets).await?);
+    }
+    Ok(found)
 }
 
 /// Deferred constraints speak now; what they refuse can't be told by row, so every row of the table is meant.
@@ -111,12 +119,14 @@ async fn settle_constraints(
     }
 }
 
-/// Loads one table's rows, or says which of them the server refuses.
+/// Loads one table's rows, or says which of them the server refuses; `orphans` where rows that they refer to may have
+/// been refused.
 async fn load_table(
     connection: &mut PgConnection,
     layout: Layout<'_>,
     table: &Table,
     rows: &Rows,
+    orphans: bool,
 ) -> Result<Option<(Vec<usize>, String)>> {
     let late = late_columns(layout.late.get(&table.name), table);
     run(connection, "SAVEPOINT watertight_load").await?;
@@ -131,23 +141,39 @@ async fn load_table(
     // Which rows it is only single ones tell: a COPY stops at the first.
     let mut refused = Vec::new();
     let mut message = String::new();
+    let mut orphaned = false;
     for (number, row) in rows.rows.iter().enumerate() {
         run(connection, "SAVEPOINT watertight_row").await?;
-        if let Err(error) = try_run(connection, &insert(&table.name, &rows.columns, row)).await {
+        let row = without(row, &rows.columns, &late);
+        if let Err(error) = try_run(connection, &insert(&table.name, &rows.columns, &row)).await {
             run(connection, "ROLLBACK TO SAVEPOINT watertight_row").await?;
+            if orphans && code(&error).is_some_and(|code| code == "23503") {
+                orphaned = true;
+                continue;
+            }
             if refused.is_empty() {
                 message = described(&error);
             }
             refused.push(number);
         }
     }
-    run(connection, "ROLLBACK TO SAVEPOINT watertight_load").await?;
+    if refused.is_empty() && orphaned {
+        return Ok(None);
+    }
     if refused.is_empty() {
         // Refused together and not one by one: the last row is as good as any.
         message = described(&error);
         refused.push(rows.rows.len() - 1);
     }
     Ok(Some((refused, message)))
+}
+
+/// A row with the columns that are set later as NULL.
+fn without(row: &[Cell], columns: &[String], late: &[&str]) -> Vec<Cell> {
+    row.iter()
+        .zip(columns)
+        .map(|(cell, column)| if late.contains(&column.as_str()) { None } else { cell.clone() })
+        .collect()
 }
 
 fn late_columns<'t>(keys: Option<&Vec<String>>, table: &'t Table) -> Vec<&'t str> {
@@ -162,15 +188,13 @@ fn late_columns<'t>(keys: Option<&Vec<String>>, table: &'t Table) -> Vec<&'t str
 
 /// Not the server's or the connection's trouble: the row's.
 fn about_a_row(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| {
-            ["22", "23", "44", "P0", "42"]
-                .iter()
-                .any(|class| code.starts_with(class))
-                && code != "42501"
-        })
+    code(error).is_some_and(|code| {
+        ["22", "23", "44", "P0", "42"].iter().any(|class| code.starts_with(class)) && code != "42501"
+    })
+}
+
+fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error()?.code()
 }
 
 async fn copy(

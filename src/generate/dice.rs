@@ -1,7 +1,8 @@
 //! Randomness that depends on the seed and the cell alone, on every machine and in every version of a library.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::convert::Infallible;
+
+use fake::rand::TryRng;
 
 /// Changes whenever a generated value would change for the same seed; part of every cell's seed.
 const GENERATOR_VERSION: u64 = 1;
@@ -15,27 +16,55 @@ pub(super) fn hash(seed: u64, parts: &[&str]) -> u64 {
             state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
-    let mut mixed = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    mix(state.wrapping_add(STEP))
 }
 
-/// The dice of one cell.
-pub(super) struct Dice(ChaCha8Rng);
+/// The step of splitmix64: the golden ratio.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The finalizer of splitmix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators").
+fn mix(mut state: u64) -> u64 {
+    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+/// A seed and a number, mixed.
+pub(super) fn mixed(seed: u64, number: u64) -> u64 {
+    mix(seed.wrapping_add(STEP).rotate_left(17) ^ number.wrapping_mul(STEP))
+}
+
+/// The dice of one cell: splitmix64, since a cell wants a few numbers and there are many cells.
+pub(super) struct Dice(u64);
+
+impl TryRng for Dice {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(u32::try_from(self.word() >> 32).unwrap_or(0))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.word())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for piece in bytes.chunks_mut(8) {
+            let word = self.word().to_le_bytes();
+            piece.copy_from_slice(&word[..piece.len()]);
+        }
+        Ok(())
+    }
+}
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    /// The source for libraries that want one.
-    pub(super) fn source(&mut self) -> &mut ChaCha8Rng {
-        &mut self.0
+        Self(seed)
     }
 
     pub(super) fn word(&mut self) -> u64 {
-        self.0.next_u64()
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
     }
 
     /// Below `bound`; 0 where that is 0.
@@ -51,9 +80,5 @@ impl Dice {
 
     pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.word().is_multiple_of(n)
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
-        (!of.is_empty()).then(|| &of[self.below(of.len())])
     }
 }

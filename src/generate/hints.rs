@@ -15,10 +15,14 @@ use sqlparser::parser::Parser;
 /// What is known of a column's values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Hints {
-    /// Not below; as text, since it may be a number or a time.
+    /// Not below.
     pub(super) min: Option<f64>,
     /// Not above.
     pub(super) max: Option<f64>,
+    /// `min` itself is refused.
+    pub(super) above_min: bool,
+    /// `max` itself is refused.
+    pub(super) below_max: bool,
     /// One of these.
     pub(super) choices: Option<Vec<String>>,
     /// Matches these regular expressions; the first one is generated from.
@@ -44,6 +48,28 @@ pub(super) struct Hints {
 pub(super) struct Reading {
     pub(super) columns: BTreeMap<String, Hints>,
     pub(super) ascending: Vec<(String, String)>,
+}
+
+impl Reading {
+    /// What is below something is below its bounds, too, and the other way round.
+    pub(super) fn spread(&mut self) {
+        for _ in 0..self.ascending.len() {
+            for (low, high) in self.ascending.clone() {
+                let (below, above) = (
+                    self.columns.get(&low).cloned().unwrap_or_default(),
+                    self.columns.get(&high).cloned().unwrap_or_default(),
+                );
+                if let Some(max) = above.max.filter(|max| below.max.is_none_or(|own| own > *max)) {
+                    let hints = self.columns.entry(low).or_default();
+                    (hints.max, hints.below_max) = (Some(max), above.below_max);
+                }
+                if let Some(min) = below.min.filter(|min| above.min.is_none_or(|own| own < *min)) {
+                    let hints = self.columns.entry(high).or_default();
+                    (hints.min, hints.above_min) = (Some(min), below.above_min);
+                }
+            }
+        }
+    }
 }
 
 /// Reads a CHECK; the column of a domain's is `value`.
@@ -185,6 +211,10 @@ fn measured(function: &str, op: &BinaryOperator, value: &str, hints: &mut Hints)
         hints.json = Some(value.to_owned());
         return true;
     }
+    if matches!(function, "lower" | "upper") {
+        // The bounds of a range; a text is compared with a text, which is no number.
+        return bound(hints, op, value);
+    }
     if !matches!(
         function,
         "length"
@@ -250,26 +280,14 @@ fn bound(hints: &mut Hints, op: &BinaryOperator, value: &str) -> bool {
     let Ok(limit) = value.parse::<f64>() else {
         return false;
     };
-    // A strict bound is met by staying a whole step away, which integers need and others can bear; but not for
-    // fractions, where a whole step may leave nothing.
-    let step = if limit.fract() == 0.0 { 1.0 } else { 0.0 };
-    match op {
-        BinaryOperator::Gt | BinaryOperator::GtEq => {
-            let low = if *op == BinaryOperator::Gt {
-                limit + step
-            } else {
-                limit
-            };
-            hints.min = Some(hints.min.map_or(low, |min| min.max(low)));
+    if matches!(op, BinaryOperator::Gt | BinaryOperator::GtEq) {
+        if hints.min.is_none_or(|min| limit >= min) {
+            hints.min = Some(limit);
+            hints.above_min = *op == BinaryOperator::Gt;
         }
-        _ => {
-            let high = if *op == BinaryOperator::Lt {
-                limit - step
-            } else {
-                limit
-            };
-            hints.max = Some(hints.max.map_or(high, |max| max.min(high)));
-        }
+    } else if hints.max.is_none_or(|max| limit <= max) {
+        hints.max = Some(limit);
+        hints.below_max = *op == BinaryOperator::Lt;
     }
     true
 }
@@ -404,7 +422,7 @@ mod tests {
         let pattern = hints("((code)::text ~ '^[0-9]{9}$'::text)", "code");
         assert_eq!(pattern.patterns, ["^[0-9]{9}$"]);
         let optional = hints("((n IS NULL) OR (n > 0))", "n");
-        assert_eq!((optional.min, optional.null), (Some(1.0), false));
+        assert_eq!((optional.min, optional.above_min, optional.null), (Some(0.0), true, false));
         let negative = hints("(x >= '-5'::integer)", "x");
         assert_eq!(negative.min, Some(-5.0));
         assert_eq!(

@@ -89,8 +89,25 @@ impl Genes {
     }
 }
 
-/// Makes the worlds that the genes stand for.
-#[must_use]
-pub fn decode(ground: Ground<'_>, genes: &Genes) -> Worlds {
-    rows::decode(ground, genes)
+/// Makes worlds for one schema; what it reads off the catalog is read once.
+pub struct Generator<'a> {
+    ground: Ground<'a>,
+    plan: plan::Plan<'a>,
+}
+
+impl<'a> Generator<'a> {
+    /// Reads the catalog: the order of tables, what the CHECKs say, what must differ.
+    #[must_use]
+    pub fn new(ground: Ground<'a>) -> Self {
+        Self {
+            ground,
+            plan: plan::Plan::new(ground.catalog, ground.tenancy),
+        }
+    }
+
+    /// Makes the worlds that the genes stand for.
+    #[must_use]
+    pub fn decode(&self, genes: &Genes) -> Worlds {
+        rows::decode(self.ground, &self.plan, genes)
+    }
 }

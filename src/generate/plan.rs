@@ -127,6 +127,7 @@ impl<'a> TablePlan<'a> {
         for check in &table.checks {
             hints::read(&check.expression, &mut reading);
         }
+        reading.spread();
         let uniques = uniques(table, class);
         let distinct: BTreeSet<&str> = uniques
             .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::dice::{Dice, hash};
+use super::dice::{Dice, hash, mixed};
 use super::plan::{KeyPlan, Plan, TablePlan};
 use super::value::{self, Profile};
 use super::{Genes, Ground, Part, RowKey};
@@ -14,12 +14,11 @@ const ATTEMPTS: u32 = 48;
 /// More rows of the acting tenant's kind under ids that it lacks.
 const EXTRA_TWINS: usize = 2;
 
-pub(super) fn decode(ground: Ground<'_>, genes: &Genes) -> Worlds {
-    let plan = Plan::new(ground.catalog, ground.tenancy);
+pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worlds {
     let mut maker = Maker {
         ground,
         genes,
-        plan: &plan,
+        plan,
         made: BTreeMap::new(),
         seen: HashSet::new(),
         canaries: BTreeMap::new(),
@@ -107,16 +106,20 @@ impl<'a> Draft<'a> {
 
     fn dice(&self, seed: u64, what: &str) -> Dice {
         let place = &self.place;
+        let numbers = [
+            place.part as u64,
+            place.tenant as u64,
+            place.row as u64,
+            u64::from(self.salt),
+            u64::from(self.attempt),
+        ];
+        let seed = numbers.iter().fold(seed, |seed, number| mixed(seed, *number));
         Dice::new(hash(
             seed,
             &[
-                &place.table.to_string(),
-                &format!("{:?}", place.part),
-                &place.tenant.to_string(),
-                &place.row.to_string(),
+                &place.table.schema,
+                &place.table.name,
                 what,
-                &self.salt.to_string(),
-                &self.attempt.to_string(),
             ],
         ))
     }
@@ -493,6 +496,8 @@ impl<'a> Maker<'a> {
                 instant: self.genes.seed.instant,
                 ordinal,
                 canary: token.as_deref(),
+                turn: shift(self.genes.seed.number, place, &column.name),
+                salt: draft.salt + draft.attempt,
             },
             &mut dice,
         )
@@ -662,6 +667,12 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// The row's number, shifted by what the seed says for column and tenant.
+fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
+    let seed = mixed(seed, place.tenant as u64);
+    (hash(seed, &[&place.table.schema, &place.table.name, column]) % 1_000) + place.row as u64
+}
+
 fn model_cell<'m>(table: &TablePlan<'_>, made: &'m Made, column: &str) -> Option<&'m Cell> {
     let position = table.columns.iter().position(|(c, _)| c.name == column)?;
     made.cells.get(position)
@@ -705,7 +716,8 @@ fn refer_to_itself(draft: &mut Draft<'_>) {
 /// Swaps two values where a CHECK wants them in the other order.
 fn order_pairs(draft: &mut Draft<'_>) {
     let table = draft.table;
-    for (low, high) in &table.ascending {
+    // Once for each pair: a chain of them needs as many passes.
+    for (low, high) in table.ascending.iter().cycle().take(table.ascending.len().pow(2)) {
         let kind = |name: &str| table.table.column(name).map(|column| column.type_oid);
         let free = |name: &String| {
             Some(name.as_str()) != table.tenant_column()

@@ -2,7 +2,7 @@
 
 use proptest::prelude::{Strategy, any};
 
-use super::{Genes, Ground, Seed, decode};
+use super::{Generator, Genes, Ground, Seed};
 use crate::model::Worlds;
 
 /// Worlds of 2 to `organisations` tenants with 1 to `rows` rows per table and tenant.
@@ -15,12 +15,10 @@ pub fn worlds(
     rows: usize,
     instant: i64,
 ) -> impl Strategy<Value = Worlds> {
+    let generator = Generator::new(ground);
     (2..=organisations.max(2), 1..=rows.max(1), any::<u64>()).prop_map(
         move |(organisations, rows, number)| {
-            decode(
-                ground,
-                &Genes::new(Seed { number, instant }, organisations, rows),
-            )
+            generator.decode(&Genes::new(Seed { number, instant }, organisations, rows))
         },
     )
 }

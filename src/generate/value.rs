@@ -40,13 +40,16 @@ pub(super) struct Cell<'a> {
     pub(super) ordinal: u64,
     /// A token to hide in wide texts, that says whose the cell is.
     pub(super) canary: Option<&'a str>,
+    /// The row's number, shifted by column and tenant: values of small sets are taken in turn.
+    pub(super) turn: u64,
+    /// How often the server refused the row: numbers get smaller, for sums and limits that it may have hurt.
+    pub(super) salt: u32,
 }
 
 /// A value for the cell, or why there can be none.
 pub(super) fn value(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> Result<String, String> {
     if let Some(choices) = &profile.hints.choices {
-        return dice
-            .pick(choices)
+        return in_turn(choices, cell)
             .cloned()
             .ok_or_else(|| "its CHECKs leave no value".to_owned());
     }
@@ -73,8 +76,7 @@ fn of_type(
         of_type(&inner, oid, cell, dice)
     };
     match &of.kind {
-        TypeKind::Enum(labels) => dice
-            .pick(labels)
+        TypeKind::Enum(labels) => in_turn(labels, cell)
             .cloned()
             .ok_or_else(|| format!("the enum {} has no labels", of.printed)),
         TypeKind::Array(element) => {
@@ -103,6 +105,12 @@ fn of_type(
     }
 }
 
+/// From row to row the next one, so that few rows show all: a state that no row is in is a branch that no query takes.
+fn in_turn<'a, T>(of: &'a [T], cell: &Cell<'_>) -> Option<&'a T> {
+    let turn = cell.turn.wrapping_add(u64::from(cell.salt)) % (of.len().max(1) as u64);
+    of.get(usize::try_from(turn).unwrap_or(0))
+}
+
 /// A quoted element of an array or a field of a row.
 fn array_item(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -126,7 +134,11 @@ fn range(
     let start = if profile.distinct {
         i64::try_from(cell.ordinal % 4_000).unwrap_or(0) * 40 - 20_000
     } else {
-        i64::try_from(dice.between(-300, 300)).unwrap_or(0)
+        let (low, high) = match (profile.hints.min, profile.hints.max) {
+            (None, None) => (-300, 300),
+            _ => limits(&profile.hints, 1, 1 << 40),
+        };
+        i64::try_from(dice.between(low, high)).unwrap_or(0)
     };
     let length = i64::try_from(dice.between(1, 30)).unwrap_or(1);
     let day = |days: i64| cell.instant + days * clock::DAY;
@@ -149,7 +161,7 @@ fn range(
 /// The base types of Postgres and the extensions that applications use most.
 fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Option<String> {
     Some(match name {
-        "bool" => if dice.one_in(2) { "t" } else { "f" }.to_owned(),
+        "bool" => (*in_turn(&["f", "t"], cell)?).to_owned(),
         "int2" | "int4" | "int8" | "oid" => integer(profile, name, cell, dice),
         "numeric" | "money" => decimal(profile, cell, dice),
         // Halves and quarters are exact in binary: sums do not depend on their order.
@@ -183,7 +195,7 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
         "varbit" => "101".to_owned(),
         "xml" => format!("<v>{}</v>", dice.below(1_000)),
         "tsvector" | "tsquery" => Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned(),
         "point" => format!("({},{})", dice.below(90), dice.below(90)),
         "box" => format!("({},{}),(0,0)", 1 + dice.below(90), 1 + dice.below(90)),
@@ -209,66 +221,73 @@ fn integer(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> S
         "oid" => i128::from(u32::MAX),
         _ => i128::from(i64::MAX),
     };
-    let (low, high) = limits(&profile.hints, widest);
+    let (low, high) = limits(&profile.hints, 1, widest);
     if profile.distinct && profile.hints.min.is_none() && profile.hints.max.is_none() {
         // Above what a sequence that begins at 1 will give out.
         let base = if widest > 100_000 { 1_000_000 } else { 1_000 };
         return (base + i128::from(cell.ordinal) % (widest - base)).to_string();
     }
-    dice.between(low, high).to_string()
+    dice.between(low, smaller(low, high, cell.salt)).to_string()
 }
 
+fn smaller(low: i128, high: i128, salt: u32) -> i128 {
+    low + (high - low) / i128::from(1 + salt)
+}
+
+/// The bounds in units of which `unit` make a whole, as CHECKs set them; else from 1 to 1,000.
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     reason = "bounds come from a CHECK as f64 and are clamped"
 )]
-fn limits(hints: &Hints, widest: i128) -> (i128, i128) {
-    let low = hints.min.map(|min| min.ceil() as i128);
-    let high = hints.max.map(|max| max.floor() as i128);
+fn limits(hints: &Hints, unit: i128, widest: i128) -> (i128, i128) {
+    let scaled = |bound: f64| bound * unit as f64;
+    let low = hints.min.map(|min| {
+        let low = scaled(min).ceil();
+        low as i128 + i128::from(hints.above_min && low <= scaled(min))
+    });
+    let high = hints.max.map(|max| {
+        let high = scaled(max).floor();
+        high as i128 - i128::from(hints.below_max && high >= scaled(max))
+    });
     let (low, high) = match (low, high) {
         (Some(low), Some(high)) => (low, high),
-        (Some(low), None) => (low, low.saturating_add(999)),
-        (None, Some(high)) => (
-            if high >= 1 {
-                1
-            } else {
-                high.saturating_sub(999)
-            },
-            high,
-        ),
-        (None, None) => (1, 1_000),
+        (Some(low), None) => (low, low.saturating_add(999 * unit)),
+        (None, Some(high)) if high >= unit => (unit, high),
+        (None, Some(high)) => (high.saturating_sub(999 * unit), high),
+        (None, None) => (unit, 1_000 * unit),
     };
     (low.clamp(-widest, widest), high.clamp(-widest, widest))
 }
 
-/// With the scale that the type allows; whole otherwise.
+/// With the scale that the type allows.
 fn decimal(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
     let (precision, scale) = if profile.modifier >= 4 {
         let packed = profile.modifier - 4;
-        (packed >> 16, (packed & 0x7ff).min(64))
+        (packed >> 16, (packed & 0x7ff).min(6))
     } else {
         (18, 2)
     };
-    let digits = u32::try_from((precision - scale).clamp(0, 18)).unwrap_or(0);
-    let widest = 10_i128.pow(digits) - 1;
-    let (low, high) = limits(&profile.hints, widest);
-    let whole = if profile.distinct && profile.hints.max.is_none() {
-        low + i128::from(cell.ordinal) % (widest - low + 1).max(1)
+    let digits = |n: i32| 10_i128.pow(u32::try_from(n.clamp(0, 18)).unwrap_or(0));
+    let unit = digits(scale);
+    let (low, high) = limits(&profile.hints, unit, digits(precision) - 1);
+    let units = if profile.distinct && profile.hints.max.is_none() {
+        low + i128::from(cell.ordinal) % (high - low + 1).max(1)
     } else {
-        dice.between(low, high)
+        dice.between(low, smaller(low, high, cell.salt))
     };
-    let fractional = usize::try_from(scale).unwrap_or(0);
-    if fractional == 0 || (whole >= high && profile.hints.max.is_some()) {
-        return whole.to_string();
+    if scale <= 0 {
+        return units.to_string();
     }
-    let fraction = dice.below(if fractional == 1 { 10 } else { 100 });
-    let wide = if fractional == 1 { 1 } else { 2 };
-    format!("{whole}.{fraction:0wide$}")
+    let sign = if units < 0 { "-" } else { "" };
+    let wide = usize::try_from(scale).unwrap_or(0);
+    let units = units.abs();
+    format!("{sign}{}.{:0wide$}", units / unit, units % unit)
 }
 
 fn quarter(profile: &Profile, dice: &mut Dice) -> String {
-    let (low, high) = limits(&profile.hints, 1 << 40);
-    let quarters = dice.between(low * 4, high * 4);
+    let (low, high) = limits(&profile.hints, 4, 1 << 40);
+    let quarters = dice.between(low, high);
     let sign = if quarters < 0 { "-" } else { "" };
     let quarters = quarters.unsigned_abs();
     format!("{sign}{}.{:02}", quarters / 4, quarters % 4 * 25)
@@ -305,7 +324,7 @@ fn moment(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> i64 {
 }
 
 fn json(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
-    let word = Word(FR_FR).fake_with_rng::<&str, _>(dice.source());
+    let word = Word(FR_FR).fake_with_rng::<&str, _>(dice);
     let word = cell.canary.unwrap_or(word);
     match profile.hints.json.as_deref() {
         Some("array") => format!("[\"{word}\"]"),
@@ -394,12 +413,12 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
     };
     let first = |dice: &mut Dice| {
         FirstName(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned()
     };
     let last = |dice: &mut Dice| {
         LastName(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned()
     };
     let slug = |text: String| {
@@ -432,7 +451,7 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
         "account",
         "tenant",
     ]) {
-        let made = CompanyName(FR_FR).fake_with_rng::<String, _>(dice.source());
+        let made = CompanyName(FR_FR).fake_with_rng::<String, _>(dice);
         // The library's French companies are called "Inc" and "Ltd".
         let stem = made
             .split([' ', ','])
@@ -451,28 +470,28 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
             }
         )
     } else if has(&["street", "address", "adresse"]) {
-        let number = BuildingNumber(FR_FR).fake_with_rng::<String, _>(dice.source());
-        let street = StreetName(FR_FR).fake_with_rng::<String, _>(dice.source());
+        let number = BuildingNumber(FR_FR).fake_with_rng::<String, _>(dice);
+        let street = StreetName(FR_FR).fake_with_rng::<String, _>(dice);
         with(format!("{number} rue {street}"), " ")
     } else if has(&["city", "town", "ville"]) {
         with(
-            CityName(FR_FR).fake_with_rng::<String, _>(dice.source()),
+            CityName(FR_FR).fake_with_rng::<String, _>(dice),
             " ",
         )
     } else if has(&["postal", "postcode", "zip"]) {
         format!("{:05}", 1_000 + dice.below(94_000))
     } else if name == "title" || has(&["job", "role", "function"]) {
-        with(Title(EN).fake_with_rng::<String, _>(dice.source()), " ")
+        with(Title(EN).fake_with_rng::<String, _>(dice), " ")
     } else if has(&[
         "body", "note", "descr", "content", "message", "comment", "reason", "subject",
     ]) {
         with(
-            Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice.source()),
+            Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice),
             " ",
         )
     } else {
         let word = Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice.source())
+            .fake_with_rng::<&str, _>(dice)
             .to_owned();
         with(word, " ")
     }

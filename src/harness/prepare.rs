@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
-use crate::generate::{self, Genes, Part, RowKey, Seed};
+use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
 use crate::load::{Layout, Refused, load};
 use crate::model::{
     Catalog, Cell, Class, Dataset, Query, RelationName, RunSettings, Tenancy, WorldKind, Worlds,
@@ -23,13 +23,9 @@ const ROUNDS: usize = 400;
 /// The seed that was given, or a new one.
 pub(super) fn seed(run: &RunSettings) -> Result<Seed> {
     if let Some(text) = &run.seed {
-        return text
-            .parse()
-            .map_err(|message| Error::Usage(format!("--seed: {message}")));
+        return text.parse().map_err(|message| Error::Usage(format!("--seed: {message}")));
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (number, _) = uuid::Uuid::new_v4().as_u64_pair();
     Ok(Seed {
         number,
@@ -46,16 +42,10 @@ pub(super) async fn existing(
     let mut found = BTreeMap::new();
     for table in catalog.roots() {
         let class = tenancy.classes.get(&table.name);
-        if table.existing_rows == 0
-            || !matches!(class, Some(Class::Shared | Class::Unclassified { .. }))
-        {
+        if table.existing_rows == 0 || !matches!(class, Some(Class::Shared | Class::Unclassified { .. })) {
             continue;
         }
-        let columns: Vec<&str> = table
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
         let rows = crate::introspect::existing_rows(connection, &table.name, &columns).await?;
         let rows = rows
             .into_iter()
@@ -75,15 +65,15 @@ pub(super) async fn settle(
     run: &RunSettings,
     seed: Seed,
 ) -> Result<Worlds> {
-    let ground = generate::Ground {
+    let generator = Generator::new(Ground {
         catalog,
         tenancy,
         existing,
-    };
+    });
     let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut worlds = generate::decode(ground, &genes);
+        let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
         let refused = judge(connection, catalog, &worlds).await;
         execute(connection, "ROLLBACK").await?;
@@ -105,10 +95,7 @@ pub(super) async fn settle(
             }
         }
     }
-    let said: Vec<String> = reasons
-        .iter()
-        .map(|(table, reason)| format!("{table}: {reason}"))
-        .collect();
+    let said: Vec<String> = reasons.iter().map(|(table, reason)| format!("{table}: {reason}")).collect();
     Err(Error::Server(format!(
         "no rows could be made that the server accepts; it said: {}",
         said.join("; ")
@@ -126,48 +113,40 @@ async fn judge(
         order: &worlds.order,
         late: &worlds.late,
     };
+    let mut found = Vec::new();
     execute(connection, "SAVEPOINT common").await?;
     for kind in [WorldKind::Different, WorldKind::Twins] {
-        let mut parts: Vec<(Part, usize, &Dataset)> = vec![
-            (Part::Shared, 0, &worlds.shared),
-            (Part::Acting, 0, &worlds.acting),
-        ];
-        let part = if kind == WorldKind::Different {
-            Part::Different
-        } else {
-            Part::Twins
-        };
+        let mut parts: Vec<(Part, usize, &Dataset)> =
+            vec![(Part::Shared, 0, &worlds.shared), (Part::Acting, 0, &worlds.acting)];
+        let part = if kind == WorldKind::Different { Part::Different } else { Part::Twins };
         for (number, dataset) in worlds.others(kind).into_iter().enumerate() {
             parts.push((part, number + 1, dataset));
         }
         let datasets: Vec<&Dataset> = parts.iter().map(|(_, _, dataset)| *dataset).collect();
-        if let Some(refused) = load(connection, layout, &datasets).await? {
+        for refused in load(connection, layout, &datasets).await? {
             let (part, tenant, dataset) = parts[refused.dataset];
-            return Ok(keys(refused, part, tenant, dataset));
+            found.extend(keys(&refused, part, tenant, dataset));
         }
-        if kind == WorldKind::Different {
+        if kind == WorldKind::Different && found.is_empty() {
             for (tenant, dataset) in worlds.spares.iter().enumerate() {
-                let refused = spares(connection, layout, dataset).await?;
-                if let Some(refused) = refused {
-                    return Ok(keys(refused, Part::Spare, tenant, dataset));
+                for refused in spares(connection, layout, dataset).await? {
+                    found.extend(keys(&refused, Part::Spare, tenant, dataset));
                 }
             }
         }
         execute(connection, "ROLLBACK TO SAVEPOINT common").await?;
     }
-    Ok(Vec::new())
+    // A row that was refused in both worlds is made anew once.
+    found.sort();
+    found.dedup_by(|a, b| a.0 == b.0);
+    Ok(found)
 }
 
 /// Spare rows are never there together: each is tried alone.
-async fn spares(
-    connection: &mut PgConnection,
-    layout: Layout<'_>,
-    dataset: &Dataset,
-) -> Result<Option<Refused>> {
+async fn spares(connection: &mut PgConnection, layout: Layout<'_>, dataset: &Dataset) -> Result<Vec<Refused>> {
+    let mut found = Vec::new();
     for name in layout.order {
-        let Some(rows) = dataset.get(name) else {
-            continue;
-        };
+        let Some(rows) = dataset.get(name) else { continue };
         for number in 0..rows.rows.len() {
             let mut one = rows.clone();
             one.rows = vec![rows.rows[number].clone()];
@@ -175,18 +154,16 @@ async fn spares(
             execute(connection, "SAVEPOINT spare").await?;
             let refused = load(connection, layout, &[&single]).await?;
             execute(connection, "ROLLBACK TO SAVEPOINT spare").await?;
-            if let Some(refused) = refused {
-                return Ok(Some(Refused {
-                    rows: vec![number],
-                    ..refused
-                }));
-            }
+            found.extend(refused.into_iter().map(|refused| Refused {
+                rows: vec![number],
+                ..refused
+            }));
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
-fn keys(refused: Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
+fn keys(refused: &Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
     let Some(rows) = dataset.get(&refused.table) else {
         return Vec::new();
     };
@@ -210,19 +187,11 @@ pub(super) fn queries(path: &Path) -> Result<Vec<Query>> {
     let mut files = Vec::new();
     collect(path, &mut files, 0)?;
     files.sort();
-    let base = if path.is_file() {
-        path.parent().unwrap_or(path)
-    } else {
-        path
-    };
+    let base = if path.is_file() { path.parent().unwrap_or(path) } else { path };
     let mut queries = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(|error| Error::io(&file, error))?;
-        let name = file
-            .strip_prefix(base)
-            .unwrap_or(&file)
-            .to_string_lossy()
-            .replace('\\', "/");
+        let name = file.strip_prefix(base).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         let mut read = crate::query::read(&name, &text).map_err(Error::Usage)?;
         for query in &mut read {
             query.file = file.display().to_string();
@@ -235,18 +204,11 @@ pub(super) fn queries(path: &Path) -> Result<Vec<Query>> {
 fn collect(path: &Path, into: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
     // A folder that links to one above it would never end.
     if depth > 32 {
-        return Err(Error::Usage(format!(
-            "{}: folders nest too deeply",
-            path.display()
-        )));
+        return Err(Error::Usage(format!("{}: folders nest too deeply", path.display())));
     }
     if path.is_dir() {
         for entry in std::fs::read_dir(path).map_err(|error| Error::io(path, error))? {
-            collect(
-                &entry.map_err(|error| Error::io(path, error))?.path(),
-                into,
-                depth + 1,
-            )?;
+            collect(&entry.map_err(|error| Error::io(path, error))?.path(), into, depth + 1)?;
         }
     } else if path.extension().is_some_and(|extension| extension == "sql") {
         into.push(path.to_owned());
@@ -264,10 +226,7 @@ pub(super) async fn describe(connection: &mut PgConnection, queries: &mut [Query
     for query in queries {
         execute(connection, "DEALLOCATE ALL").await?;
         let prepare = format!("PREPARE watertight_query AS {}", query.sql);
-        if let Err(error) = connection
-            .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
-            .await
-        {
+        if let Err(error) = connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await {
             query.problem = Some(match error.as_database_error() {
                 Some(database) => format!(
                     "{} (SQLSTATE {})",

@@ -3,19 +3,27 @@
 use std::fmt;
 
 /// Key words that `quote_ident` quotes: all that PostgreSQL 18's `pg_get_keywords()` lists with another category
-/// than `U`. One list for all versions, so that an object is spelled alike everywhere.
-const KEYWORDS: &str = " all analyse analyze and any array as asc asymmetric authorization between bigint binary bit \
-boolean both case cast char character check coalesce collate collation column concurrently constraint create cross \
-current_catalog current_date current_role current_schema current_time current_timestamp current_user dec decimal \
-default deferrable desc distinct do else end except exists extract false fetch float for foreign freeze from full \
-grant greatest group grouping having ilike in initially inner inout int integer intersect interval into is isnull \
-join json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize \
-json_table json_value lateral leading least left like limit localtime localtimestamp merge_action national natural \
-nchar none normalize not notnull null nullif numeric offset on only or order out outer overlaps overlay placing \
-position precision primary real references returning right row select session_user setof similar smallint some \
-substring symmetric system_user table tablesample then time timestamp to trailing treat trim true union unique user \
-using values varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest \
-xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable ";
+/// than `U`. One list for all versions, so that an object is spelled alike everywhere; sorted.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 164] = [
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between",
+    "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce",
+    "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog",
+    "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "dec",
+    "decimal", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "extract",
+    "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant", "greatest", "group",
+    "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect", "interval",
+    "into", "is", "isnull", "join", "json", "json_array", "json_arrayagg", "json_exists", "json_object",
+    "json_objectagg", "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral",
+    "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national",
+    "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "on", "only",
+    "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary", "real",
+    "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some",
+    "substring", "symmetric", "system_user", "table", "tablesample", "then", "time", "timestamp", "to", "trailing",
+    "treat", "trim", "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose",
+    "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest",
+    "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
+];
 
 /// The identifier for use in SQL: always quoted, so that no name can be read as anything else.
 #[must_use]
@@ -30,7 +38,7 @@ pub fn printed(name: &str) -> String {
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain && !KEYWORDS.contains(&format!(" {name} ")) {
+    if plain && KEYWORDS.binary_search(&name).is_err() {
         name.to_owned()
     } else {
         quoted(name)
@@ -149,6 +157,11 @@ mod tests {
         assert_eq!(printed("Straße"), "\"Straße\"");
         assert_eq!(printed("a\"b"), "\"a\"\"b\"");
         assert_eq!(RelationName::new("crm", "user").to_string(), "crm.\"user\"");
+    }
+
+    #[test]
+    fn key_words_are_sorted() {
+        assert!(KEYWORDS.is_sorted());
     }
 
     #[test]

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName,
-    Query as Select, SetExpr, Statement, TableFactor, TableObject, Value, Visit, Visitor,
+    Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName, Query as Select, SetExpr,
+    Statement, TableFactor, TableObject, Value, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use crate::model::{Catalog, Query, RelationName, Tokens};
+use crate::model::{Catalog, Query, RelationName, Token, Tokens};
 
 /// How a parameter is used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,16 +50,14 @@ pub struct Inferred {
 /// Reads a query.
 #[must_use]
 pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
-    let writes = Tokens::new(&query.sql).filter_map(Result::ok).any(|token| {
-        ["insert", "update", "delete", "merge"]
-            .iter()
-            .any(|word| token.is(word))
-    });
+    let writes = Tokens::new(&query.sql)
+        .filter_map(Result::ok)
+        .any(|token| ["insert", "update", "delete", "merge"].iter().any(|word| token.is(word)));
     let mut inferred = Inferred {
         writes,
         ..Inferred::default()
     };
-    match Parser::parse_sql(&PostgreSqlDialect {}, &query.sql) {
+    match Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql)) {
         Ok(statements) => {
             let mut reader = Reader {
                 catalog,
@@ -75,6 +73,27 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         Err(error) => inferred.unparsed = Some(error.to_string()),
     }
     inferred
+}
+
+/// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
+/// `ON CONFLICT (…) WHERE … DO`.
+fn readable(sql: &str) -> String {
+    let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
+    let mut text = sql.to_owned();
+    for start in (0..tokens.len()).rev() {
+        if !(tokens[start].is("on") && tokens.get(start + 1).is_some_and(|token| token.is("conflict"))) {
+            continue;
+        }
+        let rest = || tokens.iter().skip(start + 2);
+        let end = rest().find(|token| token.is("do")).map(|token| token.offset);
+        let from = rest().find(|token| token.is("where")).map(|token| token.offset);
+        if let (Some(from), Some(end)) = (from, end)
+            && from < end
+        {
+            text.replace_range(from..end, "");
+        }
+    }
+    text
 }
 
 /// Collects names and comparisons; scopes are not told apart, which at worst binds a parameter to a like-named
@@ -93,9 +112,7 @@ impl Visitor for Reader<'_> {
         if let TableFactor::Table { name, alias, .. } = factor
             && let Some(table) = self.table(name)
         {
-            let called = alias
-                .as_ref()
-                .map_or_else(|| table.name.clone(), |alias| folded(&alias.name));
+            let called = alias.as_ref().map_or_else(|| table.name.clone(), |alias| folded(&alias.name));
             self.aliases.push((called, table));
         }
         ControlFlow::Continue(())
@@ -117,24 +134,12 @@ impl Visitor for Reader<'_> {
                 (offset.as_ref().map(|offset| &offset.value), Source::Offset),
             ] {
                 if let Some(number) = expr.and_then(parameter) {
-                    self.inferred
-                        .sources
-                        .entry(number)
-                        .or_default()
-                        .push(source);
+                    self.inferred.sources.entry(number).or_default().push(source);
                 }
             }
         }
-        if let Some(number) = query
-            .fetch
-            .as_ref()
-            .and_then(|fetch| parameter(fetch.quantity.as_ref()?))
-        {
-            self.inferred
-                .sources
-                .entry(number)
-                .or_default()
-                .push(Source::Limit);
+        if let Some(number) = query.fetch.as_ref().and_then(|fetch| parameter(fetch.quantity.as_ref()?)) {
+            self.inferred.sources.entry(number).or_default().push(Source::Limit);
         }
         ControlFlow::Continue(())
     }
@@ -157,9 +162,7 @@ impl Visitor for Reader<'_> {
                     self.compare(expr, item, '=');
                 }
             }
-            Expr::Between {
-                expr, low, high, ..
-            } => {
+            Expr::Between { expr, low, high, .. } => {
                 self.compare(expr, low, '>');
                 self.compare(expr, high, '<');
             }
@@ -189,28 +192,15 @@ impl Reader<'_> {
             self.catalog
                 .tables
                 .get(&table)
-                .map(|table| {
-                    table
-                        .columns
-                        .iter()
-                        .map(|column| column.name.clone())
-                        .collect()
-                })
+                .map(|table| table.columns.iter().map(|column| column.name.clone()).collect())
                 .unwrap_or_default()
         } else {
-            insert
-                .columns
-                .iter()
-                .filter_map(|column| last(column).map(|(name, _)| name))
-                .collect()
+            insert.columns.iter().filter_map(|column| last(column).map(|(name, _)| name)).collect()
         };
-        let rows: Vec<Vec<&Expr>> = match insert.source.as_deref().map(|query| query.body.as_ref())
-        {
-            Some(SetExpr::Values(values)) => values
-                .rows
-                .iter()
-                .map(|row| row.content.iter().collect())
-                .collect(),
+        let rows: Vec<Vec<&Expr>> = match insert.source.as_deref().map(|query| query.body.as_ref()) {
+            Some(SetExpr::Values(values)) => {
+                values.rows.iter().map(|row| row.content.iter().collect()).collect()
+            }
             Some(SetExpr::Select(select)) => vec![
                 select
                     .projection
@@ -262,17 +252,12 @@ impl Reader<'_> {
     fn resolve(mut self) {
         for (number, alias, column, by) in std::mem::take(&mut self.pairs) {
             let has = |table: &RelationName| {
-                self.catalog
-                    .tables
-                    .get(table)
-                    .is_some_and(|table| table.column(&column).is_some())
+                self.catalog.tables.get(table).is_some_and(|table| table.column(&column).is_some())
             };
             let table = self
                 .aliases
                 .iter()
-                .find(|(called, table)| {
-                    alias.as_ref().is_none_or(|alias| alias == called) && has(table)
-                })
+                .find(|(called, table)| alias.as_ref().is_none_or(|alias| alias == called) && has(table))
                 .or_else(|| self.aliases.iter().find(|(_, table)| has(table)))
                 .map(|(_, table)| table.clone());
             if let Some(table) = table {
@@ -307,11 +292,7 @@ impl Reader<'_> {
         if self.catalog.tables.contains_key(&public) {
             return Some(public);
         }
-        self.catalog
-            .tables
-            .keys()
-            .find(|table| table.name == relation)
-            .cloned()
+        self.catalog.tables.keys().find(|table| table.name == relation).cloned()
     }
 }
 
@@ -339,16 +320,9 @@ fn folded(ident: &sqlparser::ast::Ident) -> String {
 
 /// The last part of a name and the one before it.
 fn last(name: &ObjectName) -> Option<(String, Option<String>)> {
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident().map(folded))
-        .collect();
+    let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
     let relation = parts.last()?.clone();
-    Some((
-        relation,
-        parts.len().checked_sub(2).map(|i| parts[i].clone()),
-    ))
+    Some((relation, parts.len().checked_sub(2).map(|i| parts[i].clone())))
 }
 
 /// A column, casts and parentheses and `lower(…)` taken off: its alias and name.
@@ -360,9 +334,7 @@ fn column_of(expr: &Expr) -> Option<(Option<String>, String)> {
             let alias = parts.len().checked_sub(2).map(|i| folded(&parts[i]));
             Some((alias, folded(name)))
         }
-        Expr::Nested(inner)
-        | Expr::Cast { expr: inner, .. }
-        | Expr::Collate { expr: inner, .. } => column_of(inner),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => column_of(inner),
         Expr::Function(function) => first_argument(function).and_then(column_of),
         _ => None,
     }
@@ -375,9 +347,7 @@ fn parameter(expr: &Expr) -> Option<usize> {
             Value::Placeholder(text) => text.trim_start_matches('$').parse().ok(),
             _ => None,
         },
-        Expr::Nested(inner)
-        | Expr::Cast { expr: inner, .. }
-        | Expr::Collate { expr: inner, .. } => parameter(inner),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => parameter(inner),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::StringConcat | BinaryOperator::Plus | BinaryOperator::Minus,
@@ -393,9 +363,7 @@ fn first_argument(function: &sqlparser::ast::Function) -> Option<&Expr> {
         return None;
     };
     list.args.iter().find_map(|argument| match argument {
-        sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(inner)) => {
-            Some(inner)
-        }
+        sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(inner)) => Some(inner),
         _ => None,
     })
 }

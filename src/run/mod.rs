@@ -2,7 +2,7 @@
 //!
 //! The owner's attempts share a session: the seeded database first, then world after world, each loaded in a
 //! subtransaction of one transaction, which freezes `now()` over all worlds. The application's attempts log in as
-//! its role and have a transaction each; one session never sets a context, since a setting that was set once is
+//! its role; one session never sets a context, since a setting that was set once is
 //! `''` afterwards and not unset.
 
 mod session;
@@ -152,7 +152,7 @@ impl Owner {
     }
 }
 
-/// Opens the owner's session and its one transaction.
+/// Opens a session and its one transaction.
 async fn open(options: &PgConnectOptions, timeout: u32) -> Result<PgConnection> {
     let mut connection = connect(options).await?;
     session::bound(&mut connection, timeout).await?;
@@ -197,7 +197,7 @@ pub async fn load_all(
         order: &worlds.order,
         late: &worlds.late,
     };
-    match load(connection, layout, datasets).await? {
+    match load(connection, layout, datasets).await?.first() {
         None => Ok(()),
         Some(refused) => Err(Error::Server(format!(
             "rows of {} that were accepted before are refused now: {}",
@@ -231,7 +231,8 @@ fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
         .collect()
 }
 
-/// Runs the application's attempts: a transaction each, logged in as its role.
+/// Runs the application's attempts, logged in as its role. What one sets for its transaction ends with its
+/// subtransaction.
 async fn application(
     arena: &Arena<'_>,
     unset: bool,
@@ -245,8 +246,7 @@ async fn application(
     let mut found = Vec::with_capacity(attempts.len());
     let mut losses = 0;
     while found.len() < attempts.len() && losses < RECONNECTS {
-        let mut connection = connect(options).await?;
-        session::bound(&mut connection, arena.timeout).await?;
+        let mut connection = open(options, arena.timeout).await?;
         let mut alive = true;
         while alive && found.len() < attempts.len() {
             let attempt = attempts[found.len()];
@@ -256,12 +256,8 @@ async fn application(
             }
             let before = statements.len();
             statements.extend(attempt.statements.iter().cloned());
-            execute(&mut connection, "BEGIN").await?;
             let (mut observation, lives) = session::attempt(&mut connection, &statements).await;
             alive = lives;
-            if alive {
-                execute(&mut connection, "ROLLBACK").await?;
-            }
             session::forget(&mut observation, before);
             found.push(observation);
         }

@@ -46,51 +46,48 @@ pub(super) async fn attempt(
 
 async fn once(connection: &mut PgConnection, statements: &[String]) -> (Observation, bool) {
     let mut observation = Observation::default();
-    if execute(connection, "SAVEPOINT watertight_attempt")
-        .await
-        .is_err()
-    {
-        return (given_up(), false);
+    // All in one message: a round trip an attempt. A line break before each semicolon, for a statement may end in a
+    // comment. Where one fails the server skips the rest of the message.
+    let mut message = String::from("SAVEPOINT watertight_attempt");
+    for sql in statements {
+        message.push_str("\n;");
+        message.push_str(sql);
     }
-    for (number, sql) in statements.iter().enumerate() {
-        match statement(connection, sql).await {
-            Ok(output) => observation.outputs.push(output),
-            Err(error) => {
-                observation.refusal = Some(refusal(number, &error));
-                break;
-            }
-        }
-    }
-    let alive = execute(connection, "ROLLBACK TO SAVEPOINT watertight_attempt")
+    message.push_str("\n;ROLLBACK TO SAVEPOINT watertight_attempt;RELEASE SAVEPOINT watertight_attempt");
+    let failed = script(connection, message, &mut observation.outputs).await.err();
+    // The first output is the savepoint's, the last ones those of going back to it.
+    observation.outputs.drain(..observation.outputs.len().min(1));
+    let Some(error) = failed else {
+        observation.outputs.truncate(statements.len());
+        return (observation, true);
+    };
+    observation.refusal = Some(refusal(observation.outputs.len(), &error));
+    let alive = execute(connection, "ROLLBACK TO SAVEPOINT watertight_attempt; RELEASE SAVEPOINT watertight_attempt")
         .await
-        .is_ok()
-        && execute(connection, "RELEASE SAVEPOINT watertight_attempt")
-            .await
-            .is_ok();
+        .is_ok();
     (observation, alive)
 }
 
-/// Runs a statement by the simple protocol, so that every value comes as text.
-async fn statement(connection: &mut PgConnection, sql: &str) -> Result<Output, sqlx::Error> {
-    let mut output = Output::default();
-    let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+/// Runs statements by the simple protocol, so that every value comes as text; an output for each that worked.
+async fn script(connection: &mut PgConnection, sql: String, outputs: &mut Vec<Output>) -> Result<(), sqlx::Error> {
+    let query = sqlx::raw_sql(AssertSqlSafe(sql));
     let mut results = query.fetch_many(connection);
+    let mut output = Output::default();
     while let Some(result) = results.next().await {
         match result? {
-            Either::Left(done) => output.affected += done.rows_affected(),
+            Either::Left(done) => {
+                output.affected = done.rows_affected();
+                outputs.push(std::mem::take(&mut output));
+            }
             Either::Right(row) => {
                 if output.columns.is_empty() {
-                    output.columns = row
-                        .columns()
-                        .iter()
-                        .map(|column| column.name().to_owned())
-                        .collect();
+                    output.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
                 }
                 output.rows.push(cells(&row)?);
             }
         }
     }
-    Ok(output)
+    Ok(())
 }
 
 fn cells(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {

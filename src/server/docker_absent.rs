@@ -23,6 +23,7 @@ impl Provider for Docker {
 }
 
 /// Containers can't be removed without the client.
+#[expect(clippy::unused_async, reason = "as the real one")]
 pub(super) async fn remove_container(_id: &str) -> Result<Vec<String>> {
     Err(Error::Server(
         "containers are removed by a build with the feature `docker`".to_owned(),
@@ -30,6 +31,7 @@ pub(super) async fn remove_container(_id: &str) -> Result<Vec<String>> {
 }
 
 /// As above.
+#[expect(clippy::unused_async, reason = "as the real one")]
 pub(super) async fn remove_unregistered(_registry: &Registry) -> Vec<String> {
     Vec::new()
 }

@@ -54,7 +54,6 @@ async fn start(url: &str, request: &ServerRequest) -> Result<Started> {
         .await
         .map_err(|error| Error::NoServer(format!("no connection to {shown}: {error}")))?;
     check(&mut connection, &shown).await?;
-    connection.close().await.doing("close a connection")?;
     let (host, port) = (options.get_host().to_owned(), options.get_port());
     let socket = options.get_socket().cloned();
     Ok(Started {
@@ -64,6 +63,7 @@ async fn start(url: &str, request: &ServerRequest) -> Result<Started> {
             password: password(url),
         },
         maintenance_database: database,
+        connection,
         address: Address {
             host: socket.map_or(host, |folder| folder.display().to_string()),
             port,

@@ -1,6 +1,7 @@
 //! Removing what dead owners left.
 
-use super::registry::{Dead, Registry};
+use super::claim::Dead;
+use super::registry::Registry;
 use super::{docker, process};
 use crate::error::Result;
 
@@ -39,7 +40,7 @@ async fn remove_one(dead: Dead) -> Vec<String> {
     }
     let ended = tokio::task::spawn_blocking(move || {
         let mut lines: Vec<String> = dead
-            .folders
+            .paths
             .iter()
             .flat_map(|folder| process::end_all_in(folder))
             .map(|found| format!("ended {} {}", found.program, found.pid))

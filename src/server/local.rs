@@ -4,23 +4,19 @@
 //! where there is room. The server's process group is its own, so that Ctrl-C at the terminal ends us and not
 //! it; it holds none of our standard streams, as test runners wait for those.
 
-use std::fs::{self, File};
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sqlx::PgConnection;
 
 use super::binaries::{self, Binaries};
 use super::choice::ServerRequest;
-use super::cluster;
-use super::process::{self, User};
-use super::provider::{
-    Address, Boxed, Holder, Provider, Started, Starting, connected, generated_password,
-};
-use super::registry::{Claim, Registry};
-use super::settings;
-use super::{Login, OLDEST};
+use super::claim::Claim;
+use super::provider::{Address, Boxed, Holder, Provider, Started, connected, generated_password};
+use super::registry::Registry;
+use super::runner::{Postmaster, Runner};
+use super::{Login, cluster, settings};
 use crate::error::{Doing, Error, Result};
 
 /// A connection must work by then.
@@ -32,22 +28,12 @@ const LONGEST_SOCKET: usize = 103;
 /// The kind.
 pub(super) struct Local;
 
-/// Who makes and runs the server's files.
-#[derive(Clone, Copy)]
-pub(super) struct Runner(Option<User>);
-
 /// A running postmaster and its folder. The process is ended before the claim removes the folder: fields are
 /// dropped in order.
 struct LocalServer {
     postmaster: Postmaster,
     claim: Claim,
     folder: PathBuf,
-}
-
-/// The process and its log; dropped, it is shut down at once and waited for.
-struct Postmaster {
-    child: Child,
-    log: PathBuf,
 }
 
 impl Provider for Local {
@@ -61,30 +47,37 @@ impl Provider for Local {
 }
 
 async fn start(request: &ServerRequest) -> Result<Started> {
-    debug_assert!(request.version.is_none_or(|version| version >= OLDEST));
     let (version, folder) = (request.version, request.pg_bin.clone());
-    let (binaries, prepared) = blocking(move || {
+    let prepared = blocking(move || {
         let binaries = binaries::find(version, folder.as_deref())?;
-        let prepared = Prepared::new(&binaries)?;
-        Ok((binaries, prepared))
+        Prepared::new(binaries)
     })
     .await?;
-    let origin = format!("from {}", binaries.folder.display());
-    let (server, address) = prepared.launch(&binaries).await?;
+    let origin = format!("from {}", prepared.binaries.folder.display());
+    let (server, address, mut connection) = prepared.launch().await?;
+    // The socket's folder is private, so it needs no password; TCP does.
+    let password = generated_password();
+    let sql = format!("ALTER ROLE {} PASSWORD '{password}'", cluster::SUPERUSER);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .doing("give the superuser a password")?;
     Ok(Started {
         origin,
+        address,
         administrator: Login {
             role: cluster::SUPERUSER.to_owned(),
-            password: Some(server.1),
+            password: Some(password),
         },
         maintenance_database: "postgres".to_owned(),
-        address,
-        holder: Box::new(server.0),
+        connection,
+        holder: Box::new(server),
     })
 }
 
 /// A data folder that no server runs on yet.
 struct Prepared {
+    binaries: Binaries,
     claim: Claim,
     folder: PathBuf,
     in_memory: bool,
@@ -92,21 +85,24 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(binaries: &Binaries) -> Result<Self> {
+    fn new(binaries: Binaries) -> Result<Self> {
         let registry = Registry::open()?;
         let runner = Runner::new(registry.user())?;
-        let mut claim = registry.claim()?;
         let parent = registry.roomy()?;
+        let mut claim = registry.claim()?;
         let folder = claim.make_folder(&parent)?;
-        runner.give(&folder)?;
-        if socket_path(&folder, u16::MAX).as_os_str().len() > LONGEST_SOCKET {
+        runner
+            .give(&folder)
+            .map_err(|error| Error::io(&folder, error))?;
+        if folder.join(".s.PGSQL.65535").as_os_str().len() > LONGEST_SOCKET {
             return Err(Error::Server(format!(
                 "{} is too long a path for a Unix socket: set TMPDIR to a shorter one",
                 folder.display()
             )));
         }
-        cluster::make(binaries, &registry, &mut claim, &folder, runner)?;
+        cluster::make(&binaries, &registry, &mut claim, &folder, runner)?;
         Ok(Self {
+            binaries,
             claim,
             in_memory: parent.starts_with("/dev/shm"),
             folder,
@@ -115,19 +111,19 @@ impl Prepared {
     }
 
     /// Starts the server; a port that somebody else took in between is replaced by another.
-    async fn launch(self, binaries: &Binaries) -> Result<((LocalServer, String), Address)> {
+    async fn launch(self) -> Result<(LocalServer, Address, PgConnection)> {
+        let nobody = Login {
+            role: cluster::SUPERUSER.to_owned(),
+            password: None,
+        };
         let mut tries = 0;
-        let (postmaster, address, mut connection) = loop {
+        let (postmaster, address, connection) = loop {
             tries += 1;
             let port = free_port()?;
-            self.configure(binaries, port)?;
-            let mut postmaster = self.runner.spawn(binaries, &self.folder)?;
+            self.configure(port)?;
+            let mut postmaster = self.runner.spawn(&self.binaries, &self.folder)?;
             let mut address = Address::tcp("127.0.0.1", port);
             address.socket = Some((self.folder.clone(), port));
-            let nobody = Login {
-                role: cluster::SUPERUSER.to_owned(),
-                password: None,
-            };
             let options = address.options(&nobody, "postgres");
             match connected(&options, START_LIMIT, &mut postmaster).await {
                 Ok(connection) => break (postmaster, address, connection),
@@ -135,145 +131,27 @@ impl Prepared {
                 Err(error) => return Err(error),
             }
         };
-        // The socket's folder is private, so it needs no password; TCP does.
-        let password = generated_password();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-            "ALTER ROLE {} PASSWORD '{password}'",
-            cluster::SUPERUSER
-        )))
-        .execute(&mut connection)
-        .await
-        .doing("give the superuser a password")?;
         let server = LocalServer {
             postmaster,
             claim: self.claim,
             folder: self.folder,
         };
-        Ok(((server, password), address))
+        Ok((server, address, connection))
     }
 
-    fn configure(&self, binaries: &Binaries, port: u16) -> Result<()> {
+    fn configure(&self, port: u16) -> Result<()> {
         let folder = self.folder.display();
         // Shared memory inside the data folder, so that nothing of it can outlive the folder.
         let memory = if self.in_memory { "mmap" } else { "posix" };
         let text = format!(
             "{}listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{folder}'\n\
              unix_socket_permissions = 0700\ndynamic_shared_memory_type = {memory}\n",
-            settings::lines(binaries.major)
+            settings::lines(self.binaries.major)
         );
         self.runner.write(
             &cluster::data_folder(&self.folder).join("watertight.conf"),
             &text,
         )
-    }
-}
-
-impl Runner {
-    /// Root can't run Postgres: an unprivileged user of this machine does it.
-    fn new(user: u32) -> Result<Self> {
-        if user != 0 {
-            return Ok(Self(None));
-        }
-        process::unprivileged().map(|user| Self(Some(user))).ok_or_else(|| {
-            Error::NoServer(
-                "Postgres does not run as root, and this machine has neither a user `postgres` nor `nobody` to run \
-                 it as"
-                    .to_owned(),
-            )
-        })
-    }
-
-    /// For files that stay ours.
-    pub(super) fn ourselves() -> Self {
-        Self(None)
-    }
-
-    /// Gives a file or folder of ours to the server's user.
-    pub(super) fn give(self, path: &Path) -> Result<()> {
-        let Some(user) = self.0 else { return Ok(()) };
-        std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid))
-            .map_err(|error| Error::io(path, error))
-    }
-
-    /// Writes a file that the server can read.
-    pub(super) fn write(self, path: &Path, text: &str) -> Result<()> {
-        fs::write(path, text).map_err(|error| Error::io(path, error))?;
-        self.give(path)
-    }
-
-    /// A program of the binaries, run as the server's user, in a process group of its own, without our standard
-    /// streams, and without the variables that would make it do something else.
-    pub(super) fn command(self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            name.starts_with("PG")
-                || name.starts_with("LC_")
-                || name == "LANG"
-                || name == "LANGUAGE"
-        }) {
-            command.env_remove(name);
-        }
-        command
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC")
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .process_group(0);
-        if let Some(user) = self.0 {
-            command.uid(user.uid).gid(user.gid);
-        }
-        command
-    }
-
-    fn spawn(self, binaries: &Binaries, folder: &Path) -> Result<Postmaster> {
-        let (program, log) = (binaries.folder.join("postgres"), folder.join("log"));
-        let out = File::create(&log).map_err(|error| Error::io(&log, error))?;
-        let err = out.try_clone().map_err(|error| Error::io(&log, error))?;
-        let child = self
-            .command(&program)
-            .arg("-D")
-            .arg(cluster::data_folder(folder))
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(|error| Error::io(program, error))?;
-        Ok(Postmaster { child, log })
-    }
-}
-
-impl Starting for Postmaster {
-    fn check(&mut self) -> Boxed<'_, Result<()>> {
-        let result = match self.child.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Error::Server(format!(
-                "postgres ended while starting ({status}):\n{}",
-                tail(&self.log).unwrap_or_default()
-            ))),
-            Err(error) => Err(Error::Server(format!(
-                "postgres can't be waited for: {error}"
-            ))),
-        };
-        Box::pin(std::future::ready(result))
-    }
-}
-
-impl Drop for Postmaster {
-    fn drop(&mut self) {
-        let started = Instant::now();
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        // Immediate shutdown: nothing is worth saving, and it takes its children and its shared memory along.
-        process::signal("QUIT", &self.child.id().to_string());
-        while started.elapsed() < Duration::from_secs(6) {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -298,7 +176,9 @@ impl Holder for LocalServer {
 
     fn keep(self: Box<Self>) -> Result<()> {
         let Self {
-            postmaster, claim, ..
+            postmaster,
+            mut claim,
+            ..
         } = *self;
         claim.keep()?;
         std::mem::forget(postmaster);
@@ -306,19 +186,8 @@ impl Holder for LocalServer {
     }
 
     fn log_tail(&self) -> Option<String> {
-        tail(&self.postmaster.log)
+        self.postmaster.log_tail()
     }
-}
-
-/// The last 30 lines of a file.
-fn tail(log: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
-    let lines: Vec<&str> = text.lines().collect();
-    Some(lines[lines.len().saturating_sub(30)..].join("\n"))
-}
-
-fn socket_path(folder: &Path, port: u16) -> PathBuf {
-    folder.join(format!(".s.PGSQL.{port}"))
 }
 
 fn free_port() -> Result<u16> {

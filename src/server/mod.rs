@@ -2,9 +2,13 @@
 //!
 //! A new kind is one file with its [`Provider`] and one line in [`candidates`]'s list.
 
+mod archive;
 mod binaries;
 mod choice;
+mod claim;
 mod cluster;
+#[cfg(feature = "docker")]
+mod container;
 #[cfg(feature = "docker")]
 mod docker;
 #[cfg(not(feature = "docker"))]
@@ -13,31 +17,29 @@ mod docker;
 #[cfg(feature = "docker")]
 mod engine;
 mod external;
+#[cfg(feature = "docker")]
+mod images;
 mod leftovers;
 mod local;
 mod process;
 mod provider;
 mod registry;
+mod runner;
+mod running;
 mod settings;
 
 use std::fmt;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
-
 pub use choice::{ServerChoice, ServerRequest};
-use provider::{Address, Holder, Provider, Started};
+use provider::Provider;
+pub use running::Server;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 
 /// The oldest major version that is served.
 const OLDEST: u32 = 15;
 
 /// The newest major version known, which is tried where any would do.
-#[cfg_attr(
-    not(feature = "docker"),
-    expect(dead_code, reason = "only images are chosen by it")
-)]
 const NEWEST: u32 = 18;
 
 /// Who connects: a role and its password. Debugged without the password.
@@ -57,20 +59,6 @@ impl fmt::Debug for Login {
             .field("password", &password)
             .finish()
     }
-}
-
-/// A server that answers. Dropped or [stopped](Server::stop), one of our own is gone without a trace; one that
-/// was given by URL is left as it is.
-pub struct Server {
-    kind: &'static str,
-    version: String,
-    version_number: u32,
-    chosen: String,
-    administrator: Login,
-    is_superuser: bool,
-    maintenance_database: String,
-    address: Address,
-    holder: Box<dyn Holder>,
 }
 
 /// Gets a server, after removing what dead runs left.
@@ -94,13 +82,17 @@ pub async fn start(request: &ServerRequest) -> Result<Server> {
             Err(error) => passed.push(format!("{} passed over: {error}", provider.name())),
         }
     }
+    let (package, formula) = request.version.map_or(
+        ("postgresql".to_owned(), "postgresql".to_owned()),
+        |major| (format!("postgresql-{major}"), format!("postgresql@{major}")),
+    );
     Err(Error::NoServer(format!(
         "no Postgres server could be had:\n  {}\n\nThree ways to get one:\n  \
-         Docker: start its daemon; without a registry in reach, `cargo xtask image --postgres {major}` builds an image\n  \
-         Postgres binaries: `apt-get install postgresql-15`, `brew install postgresql@{major}`, or `--pg-bin DIR`\n  \
+         Docker: start its daemon; without a registry in reach, `cargo xtask image --postgres {}` builds an image\n  \
+         Postgres binaries: `apt-get install {package}`, `brew install {formula}`, or `--pg-bin DIR`\n  \
          a server of your own: `--server postgres://user:password@host:5432/database`",
         passed.join("\n  "),
-        major = request.version.unwrap_or(18),
+        request.version.unwrap_or(NEWEST),
     )))
 }
 
@@ -139,152 +131,4 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
 /// Where there is no folder to look in.
 pub async fn clean() -> Result<Vec<String>> {
     leftovers::remove(true).await
-}
-
-impl Server {
-    async fn new(
-        kind: &'static str,
-        started: Started,
-        request: &ServerRequest,
-        passed: &[String],
-    ) -> Result<Self> {
-        let options = started
-            .address
-            .options(&started.administrator, &started.maintenance_database);
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .doing("connect to the server")?;
-        let (version, number, is_superuser): (String, String, bool) = sqlx::query_as(
-            "SELECT pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num'),
-                    (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .doing("ask the server for its version")?;
-        connection.close().await.doing("close a connection")?;
-        let version = version
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let version_number: u32 = number.parse().unwrap_or_default();
-        let major = version_number / 10_000;
-        if major < OLDEST {
-            return Err(Error::Server(format!(
-                "PostgreSQL {version} is too old: {OLDEST} or newer is needed"
-            )));
-        }
-        if let Some(wanted) = request.version.filter(|wanted| *wanted != major) {
-            return Err(Error::Usage(format!(
-                "PostgreSQL {wanted} was asked for, and the server {} is {version}",
-                started.origin
-            )));
-        }
-        let passed = if passed.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", passed.join("; "))
-        };
-        Ok(Self {
-            kind,
-            chosen: format!("{kind} PostgreSQL {version} {}{passed}", started.origin),
-            version,
-            version_number,
-            administrator: started.administrator,
-            is_superuser,
-            maintenance_database: started.maintenance_database,
-            address: started.address,
-            holder: started.holder,
-        })
-    }
-
-    /// `docker`, `local` or `external`.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// The version without the packager's part: `18.6`.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// `server_version_num`: 180006.
-    #[must_use]
-    pub fn version_number(&self) -> u32 {
-        self.version_number
-    }
-
-    /// One line: what was chosen, and what was passed over and why.
-    #[must_use]
-    pub fn chosen(&self) -> &str {
-        &self.chosen
-    }
-
-    /// The superuser, or whom the URL logs in as.
-    #[must_use]
-    pub fn administrator(&self) -> &Login {
-        &self.administrator
-    }
-
-    /// Whether the administrator is a superuser.
-    #[must_use]
-    pub fn is_superuser(&self) -> bool {
-        self.is_superuser
-    }
-
-    /// The database to connect to when there is no other yet.
-    #[must_use]
-    pub fn maintenance_database(&self) -> &str {
-        &self.maintenance_database
-    }
-
-    /// How this process connects: by Unix socket wherever the server has one that can be reached.
-    #[must_use]
-    pub fn options(&self, login: &Login, database: &str) -> PgConnectOptions {
-        self.address.options(login, database)
-    }
-
-    /// How other processes connect: a URL over TCP, percent-encoded, with the password.
-    #[must_use]
-    pub fn url(&self, login: &Login, database: &str) -> String {
-        self.address.url(login, database)
-    }
-
-    /// The host and port of TCP connections.
-    #[must_use]
-    pub fn tcp(&self) -> (String, u16) {
-        (self.address.host.clone(), self.address.port)
-    }
-
-    /// Removes a server of our own and everything of it; nothing of one that was given by URL.
-    ///
-    /// # Errors
-    /// Where something of it could not be removed; the next run tries again.
-    pub async fn stop(self) -> Result<()> {
-        self.holder.stop().await
-    }
-
-    /// Leaves a server of our own running when this process ends; only [`clean`] removes it then.
-    ///
-    /// # Errors
-    /// Where that can't be written down; the server is removed then.
-    pub fn keep(self) -> Result<()> {
-        self.holder.keep()
-    }
-
-    /// The last lines of the server's log, where there is one that can be read.
-    #[must_use]
-    pub fn log_tail(&self) -> Option<String> {
-        self.holder.log_tail()
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("chosen", &self.chosen)
-            .finish_non_exhaustive()
-    }
 }

@@ -44,6 +44,8 @@ pub(super) struct Started {
     pub(super) address: Address,
     pub(super) administrator: Login,
     pub(super) maintenance_database: String,
+    /// A session of the administrator there.
+    pub(super) connection: PgConnection,
     pub(super) holder: Box<dyn Holder>,
 }
 
@@ -73,17 +75,19 @@ impl Address {
         }
     }
 
-    /// How this process connects. Everything is set, so that no `PG…` variable decides anything.
+    /// How this process connects. All is set that can be, so that no `PG…` variable decides it; what `PGOPTIONS`
+    /// says can't be taken back, the driver has no way.
     pub(super) fn options(&self, login: &Login, database: &str) -> PgConnectOptions {
         let options = match (&self.url, &self.socket) {
             (Some(url), _) => url.clone(),
             (None, Some((folder, port))) => own_options().socket(folder).port(*port),
             (None, None) => own_options().host(&self.host).port(self.port),
         };
-        options
-            .username(&login.role)
-            .password(login.password.as_deref().unwrap_or_default())
-            .database(database)
+        let options = options.username(&login.role).database(database);
+        match &login.password {
+            Some(password) => options.password(password),
+            None => options,
+        }
     }
 
     /// How other processes connect.
@@ -137,7 +141,6 @@ pub(super) async fn connected(
     starting: &mut dyn Starting,
 ) -> Result<PgConnection> {
     let started = Instant::now();
-    let mut pause = Duration::from_millis(2);
     loop {
         let error = match PgConnection::connect_with(options).await {
             Ok(connection) => return Ok(connection),
@@ -151,9 +154,17 @@ pub(super) async fn connected(
                 waited.as_secs_f32()
             )));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(20));
+        // A try costs next to nothing before the server listens, and a process of its own from then on.
+        let soon = waited < Duration::from_millis(250);
+        tokio::time::sleep(Duration::from_millis(if soon { 3 } else { 20 })).await;
     }
+}
+
+/// The last 30 lines of a log.
+pub(super) fn last_lines(log: &[u8]) -> String {
+    let text = String::from_utf8_lossy(log);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 /// Whether an error is one that a server gives, or that there is, while it starts.

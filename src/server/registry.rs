@@ -1,14 +1,15 @@
 //! What runs on this machine on our behalf, so that whatever killed its owner, the next run removes it.
 //!
 //! Every server has an entry `<root>/<id>.lock`, which its owner holds locked (`flock`) for as long as it lives:
-//! the system lets go of it however the owner ends. The entry's lines say what else there is: `folder PATH`,
+//! the system lets go of it however the owner ends. The entry's lines say what else there is: `path PATH`,
 //! `container`, `kept`. It is made and locked before anything that it names, and removed after all of it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::claim::{Claim, Dead};
 use crate::error::{Error, Result};
 
 /// What a data folder should find free in memory, in KiB; with less, the disk has to do.
@@ -18,27 +19,6 @@ const ENOUGH_KIB: u64 = 512 * 1024;
 pub(super) struct Registry {
     root: PathBuf,
     user: u32,
-}
-
-/// An entry of this process; dropped, everything that it names is removed.
-pub(super) struct Claim {
-    id: String,
-    entry: PathBuf,
-    lock: File,
-    folders: Vec<PathBuf>,
-    abandoned: bool,
-}
-
-/// An entry whose owner is dead, locked by this process.
-pub(super) struct Dead {
-    /// The entry's id.
-    pub(super) id: String,
-    /// What the owner had made or was about to make.
-    pub(super) folders: Vec<PathBuf>,
-    /// Whether there may be a container with the id in its label.
-    pub(super) container: bool,
-    entry: PathBuf,
-    _lock: File,
 }
 
 impl Registry {
@@ -104,13 +84,7 @@ impl Registry {
             if lock.try_lock().is_err() || !entry.exists() {
                 continue;
             }
-            return Ok(Claim {
-                id,
-                entry,
-                lock,
-                folders: Vec::new(),
-                abandoned: false,
-            });
+            return Ok(Claim::new(id, entry, lock));
         }
     }
 
@@ -136,9 +110,8 @@ impl Registry {
         };
         files
             .flatten()
-            .filter_map(|file| self.lock_if_dead(&file.path()))
-            .filter(|(_, text)| with_kept || !text.lines().any(|line| line == "kept"))
-            .map(|(dead, _)| dead)
+            .filter_map(|file| lock_if_dead(&file.path()))
+            .filter(|dead| with_kept || !dead.kept)
             .collect()
     }
 
@@ -148,44 +121,8 @@ impl Registry {
         expect(dead_code, reason = "containers are judged by it")
     )]
     pub(super) fn is_dead(&self, id: &str) -> bool {
-        match File::open(self.entry(id)) {
-            Ok(file) => file.try_lock().is_ok() && !is_kept(&self.entry(id)),
-            Err(error) => error.kind() == ErrorKind::NotFound,
-        }
-    }
-
-    fn lock_if_dead(&self, path: &Path) -> Option<(Dead, String)> {
-        let id = path
-            .file_name()?
-            .to_str()?
-            .strip_suffix(".lock")?
-            .to_owned();
-        let lock = File::open(path).ok()?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
-        }
-        // Another sweep may have removed it before we had the lock.
-        let text = fs::read_to_string(path).ok()?;
-        let mut folders: Vec<PathBuf> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("folder "))
-            .map(PathBuf::from)
-            .filter(|folder| names(folder, &id))
-            .collect();
-        let usual = self.root.join(&id);
-        if !folders.contains(&usual) {
-            folders.push(usual);
-        }
-        let container = text.lines().any(|line| line == "container");
-        let dead = Dead {
-            id,
-            folders,
-            container,
-            entry: path.to_owned(),
-            _lock: lock,
-        };
-        Some((dead, text))
+        let entry = self.entry(id);
+        !entry.exists() || lock_if_dead(&entry).is_some()
     }
 
     fn entry(&self, id: &str) -> PathBuf {
@@ -193,103 +130,15 @@ impl Registry {
     }
 }
 
-impl Claim {
-    /// The entry's id: 12 hexadecimal digits.
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Writes down that there will be a container with this id in its label.
-    #[cfg_attr(
-        not(feature = "docker"),
-        expect(dead_code, reason = "containers are noted")
-    )]
-    pub(super) fn note_container(&mut self) -> Result<()> {
-        self.note("container")
-    }
-
-    /// Writes down a folder, which must have the id in its name, before it is made.
-    pub(super) fn note_folder(&mut self, folder: &Path) -> Result<()> {
-        self.note(&format!("folder {}", folder.display()))?;
-        self.folders.push(folder.to_owned());
-        Ok(())
-    }
-
-    /// Makes a folder `<parent>/<id>` that is open to its owner alone.
-    pub(super) fn make_folder(&mut self, parent: &Path) -> Result<PathBuf> {
-        let folder = parent.join(&self.id);
-        self.note_folder(&folder)?;
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .map_err(|error| Error::io(&folder, error))?;
-        Ok(folder)
-    }
-
-    /// Leaves everything where it is, to be removed by `clean` and by nothing else.
-    pub(super) fn keep(mut self) -> Result<()> {
-        self.note("kept")?;
-        self.abandoned = true;
-        Ok(())
-    }
-
-    fn note(&mut self, line: &str) -> Result<()> {
-        writeln!(self.lock, "{line}").map_err(|error| Error::io(&self.entry, error))
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.abandoned {
-            return;
-        }
-        let gone = self
-            .folders
-            .iter()
-            .all(|folder| remove_folder(folder).is_ok());
-        // What could not be removed stays registered: the next run tries again.
-        if gone {
-            let _ = fs::remove_file(&self.entry);
-        }
-    }
-}
-
-impl Dead {
-    /// Removes the folders and then the entry; a line for each folder that was there.
-    pub(super) fn remove(self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for folder in &self.folders {
-            match (folder.exists(), remove_folder(folder)) {
-                (true, Ok(())) => lines.push(format!("removed folder {}", folder.display())),
-                (_, Err(error)) => {
-                    lines.push(format!("could not remove {}: {error}", folder.display()));
-                    return lines;
-                }
-                (false, Ok(())) => {}
-            }
-        }
-        let _ = fs::remove_file(&self.entry);
-        lines
-    }
-}
-
-fn remove_folder(folder: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Nothing is ever removed that does not carry the id of the entry that names it.
-fn names(folder: &Path, id: &str) -> bool {
-    folder
-        .file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| !id.is_empty() && name.ends_with(id))
-}
-
-fn is_kept(entry: &Path) -> bool {
-    fs::read_to_string(entry).is_ok_and(|text| text.lines().any(|line| line == "kept"))
+fn lock_if_dead(entry: &Path) -> Option<Dead> {
+    let id = entry
+        .file_name()?
+        .to_str()?
+        .strip_suffix(".lock")?
+        .to_owned();
+    let lock = File::open(entry).ok()?;
+    lock.try_lock().ok()?;
+    Dead::read(id, entry.to_owned(), lock)
 }
 
 /// `<parent>/watertight-<user>`, ours and nobody else's to write in: the name can be foreseen, so that somebody

@@ -1,1 +1,54 @@
-fn main() {}
+//! `cargo xtask …`: what only this repository needs; everything else is the library's command line.
+
+mod image;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds a Postgres image from Debian's packages, for machines that can't pull one
+    Image(image::Options),
+    /// A command of the library: test-db, doctor, clean, …
+    #[command(external_subcommand)]
+    Library(Vec<OsString>),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().task {
+        Task::Image(options) => finish(image::build(&options)),
+        Task::Library(arguments) => library(&arguments),
+    }
+}
+
+/// The library's command line, which is not there yet.
+fn library(arguments: &[OsString]) -> ExitCode {
+    eprintln!(
+        "error: {} is not wired up yet",
+        arguments
+            .first()
+            .map(|name| name.display().to_string())
+            .unwrap_or_default()
+    );
+    ExitCode::from(2)
+}
+
+fn finish(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
