@@ -172,7 +172,13 @@ async fn load_table(
 fn without(row: &[Cell], columns: &[String], late: &[&str]) -> Vec<Cell> {
     row.iter()
         .zip(columns)
-        .map(|(cell, column)| if late.contains(&column.as_str()) { None } else { cell.clone() })
+        .map(|(cell, column)| {
+            if late.contains(&column.as_str()) {
+                None
+            } else {
+                cell.clone()
+            }
+        })
         .collect()
 }
 
@@ -189,7 +195,10 @@ fn late_columns<'t>(keys: Option<&Vec<String>>, table: &'t Table) -> Vec<&'t str
 /// Not the server's or the connection's trouble: the row's.
 fn about_a_row(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| {
-        ["22", "23", "44", "P0", "42"].iter().any(|class| code.starts_with(class)) && code != "42501"
+        ["22", "23", "44", "P0", "42"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            && code != "42501"
     })
 }
 

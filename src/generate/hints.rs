@@ -59,11 +59,17 @@ impl Reading {
                     self.columns.get(&low).cloned().unwrap_or_default(),
                     self.columns.get(&high).cloned().unwrap_or_default(),
                 );
-                if let Some(max) = above.max.filter(|max| below.max.is_none_or(|own| own > *max)) {
+                if let Some(max) = above
+                    .max
+                    .filter(|max| below.max.is_none_or(|own| own > *max))
+                {
                     let hints = self.columns.entry(low).or_default();
                     (hints.max, hints.below_max) = (Some(max), above.below_max);
                 }
-                if let Some(min) = below.min.filter(|min| above.min.is_none_or(|own| own < *min)) {
+                if let Some(min) = below
+                    .min
+                    .filter(|min| above.min.is_none_or(|own| own < *min))
+                {
                     let hints = self.columns.entry(high).or_default();
                     (hints.min, hints.above_min) = (Some(min), below.above_min);
                 }
@@ -422,7 +428,10 @@ mod tests {
         let pattern = hints("((code)::text ~ '^[0-9]{9}$'::text)", "code");
         assert_eq!(pattern.patterns, ["^[0-9]{9}$"]);
         let optional = hints("((n IS NULL) OR (n > 0))", "n");
-        assert_eq!((optional.min, optional.above_min, optional.null), (Some(0.0), true, false));
+        assert_eq!(
+            (optional.min, optional.above_min, optional.null),
+            (Some(0.0), true, false)
+        );
         let negative = hints("(x >= '-5'::integer)", "x");
         assert_eq!(negative.min, Some(-5.0));
         assert_eq!(

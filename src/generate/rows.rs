@@ -113,15 +113,10 @@ impl<'a> Draft<'a> {
             u64::from(self.salt),
             u64::from(self.attempt),
         ];
-        let seed = numbers.iter().fold(seed, |seed, number| mixed(seed, *number));
-        Dice::new(hash(
-            seed,
-            &[
-                &place.table.schema,
-                &place.table.name,
-                what,
-            ],
-        ))
+        let seed = numbers
+            .iter()
+            .fold(seed, |seed, number| mixed(seed, *number));
+        Dice::new(hash(seed, &[&place.table.schema, &place.table.name, what]))
     }
 
     fn finish(self) -> Made {
@@ -717,7 +712,12 @@ fn refer_to_itself(draft: &mut Draft<'_>) {
 fn order_pairs(draft: &mut Draft<'_>) {
     let table = draft.table;
     // Once for each pair: a chain of them needs as many passes.
-    for (low, high) in table.ascending.iter().cycle().take(table.ascending.len().pow(2)) {
+    for (low, high) in table
+        .ascending
+        .iter()
+        .cycle()
+        .take(table.ascending.len().pow(2))
+    {
         let kind = |name: &str| table.table.column(name).map(|column| column.type_oid);
         let free = |name: &String| {
             Some(name.as_str()) != table.tenant_column()

@@ -194,9 +194,7 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
             .collect(),
         "varbit" => "101".to_owned(),
         "xml" => format!("<v>{}</v>", dice.below(1_000)),
-        "tsvector" | "tsquery" => Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice)
-            .to_owned(),
+        "tsvector" | "tsquery" => Word(FR_FR).fake_with_rng::<&str, _>(dice).to_owned(),
         "point" => format!("({},{})", dice.below(90), dice.below(90)),
         "box" => format!("({},{}),(0,0)", 1 + dice.below(90), 1 + dice.below(90)),
         "circle" => format!("<({},{}),1>", dice.below(90), dice.below(90)),
@@ -411,16 +409,8 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
             format!("{text}{joint}{tail}")
         }
     };
-    let first = |dice: &mut Dice| {
-        FirstName(FR_FR)
-            .fake_with_rng::<&str, _>(dice)
-            .to_owned()
-    };
-    let last = |dice: &mut Dice| {
-        LastName(FR_FR)
-            .fake_with_rng::<&str, _>(dice)
-            .to_owned()
-    };
+    let first = |dice: &mut Dice| FirstName(FR_FR).fake_with_rng::<&str, _>(dice).to_owned();
+    let last = |dice: &mut Dice| LastName(FR_FR).fake_with_rng::<&str, _>(dice).to_owned();
     let slug = |text: String| {
         text.to_lowercase()
             .chars()
@@ -474,10 +464,7 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
         let street = StreetName(FR_FR).fake_with_rng::<String, _>(dice);
         with(format!("{number} rue {street}"), " ")
     } else if has(&["city", "town", "ville"]) {
-        with(
-            CityName(FR_FR).fake_with_rng::<String, _>(dice),
-            " ",
-        )
+        with(CityName(FR_FR).fake_with_rng::<String, _>(dice), " ")
     } else if has(&["postal", "postcode", "zip"]) {
         format!("{:05}", 1_000 + dice.below(94_000))
     } else if name == "title" || has(&["job", "role", "function"]) {
@@ -485,14 +472,9 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
     } else if has(&[
         "body", "note", "descr", "content", "message", "comment", "reason", "subject",
     ]) {
-        with(
-            Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice),
-            " ",
-        )
+        with(Sentence(FR_FR, 3..8).fake_with_rng::<String, _>(dice), " ")
     } else {
-        let word = Word(FR_FR)
-            .fake_with_rng::<&str, _>(dice)
-            .to_owned();
+        let word = Word(FR_FR).fake_with_rng::<&str, _>(dice).to_owned();
         with(word, " ")
     }
 }

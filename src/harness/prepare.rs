@@ -23,9 +23,13 @@ const ROUNDS: usize = 400;
 /// The seed that was given, or a new one.
 pub(super) fn seed(run: &RunSettings) -> Result<Seed> {
     if let Some(text) = &run.seed {
-        return text.parse().map_err(|message| Error::Usage(format!("--seed: {message}")));
+        return text
+            .parse()
+            .map_err(|message| Error::Usage(format!("--seed: {message}")));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let (number, _) = uuid::Uuid::new_v4().as_u64_pair();
     Ok(Seed {
         number,
@@ -42,10 +46,16 @@ pub(super) async fn existing(
     let mut found = BTreeMap::new();
     for table in catalog.roots() {
         let class = tenancy.classes.get(&table.name);
-        if table.existing_rows == 0 || !matches!(class, Some(Class::Shared | Class::Unclassified { .. })) {
+        if table.existing_rows == 0
+            || !matches!(class, Some(Class::Shared | Class::Unclassified { .. }))
+        {
             continue;
         }
-        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let columns: Vec<&str> = table
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
         let rows = crate::introspect::existing_rows(connection, &table.name, &columns).await?;
         let rows = rows
             .into_iter()
@@ -95,7 +105,10 @@ pub(super) async fn settle(
             }
         }
     }
-    let said: Vec<String> = reasons.iter().map(|(table, reason)| format!("{table}: {reason}")).collect();
+    let said: Vec<String> = reasons
+        .iter()
+        .map(|(table, reason)| format!("{table}: {reason}"))
+        .collect();
     Err(Error::Server(format!(
         "no rows could be made that the server accepts; it said: {}",
         said.join("; ")
@@ -116,9 +129,15 @@ async fn judge(
     let mut found = Vec::new();
     execute(connection, "SAVEPOINT common").await?;
     for kind in [WorldKind::Different, WorldKind::Twins] {
-        let mut parts: Vec<(Part, usize, &Dataset)> =
-            vec![(Part::Shared, 0, &worlds.shared), (Part::Acting, 0, &worlds.acting)];
-        let part = if kind == WorldKind::Different { Part::Different } else { Part::Twins };
+        let mut parts: Vec<(Part, usize, &Dataset)> = vec![
+            (Part::Shared, 0, &worlds.shared),
+            (Part::Acting, 0, &worlds.acting),
+        ];
+        let part = if kind == WorldKind::Different {
+            Part::Different
+        } else {
+            Part::Twins
+        };
         for (number, dataset) in worlds.others(kind).into_iter().enumerate() {
             parts.push((part, number + 1, dataset));
         }
@@ -143,10 +162,16 @@ async fn judge(
 }
 
 /// Spare rows are never there together: each is tried alone.
-async fn spares(connection: &mut PgConnection, layout: Layout<'_>, dataset: &Dataset) -> Result<Vec<Refused>> {
+async fn spares(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    dataset: &Dataset,
+) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
     for name in layout.order {
-        let Some(rows) = dataset.get(name) else { continue };
+        let Some(rows) = dataset.get(name) else {
+            continue;
+        };
         for number in 0..rows.rows.len() {
             let mut one = rows.clone();
             one.rows = vec![rows.rows[number].clone()];
@@ -187,11 +212,19 @@ pub(super) fn queries(path: &Path) -> Result<Vec<Query>> {
     let mut files = Vec::new();
     collect(path, &mut files, 0)?;
     files.sort();
-    let base = if path.is_file() { path.parent().unwrap_or(path) } else { path };
+    let base = if path.is_file() {
+        path.parent().unwrap_or(path)
+    } else {
+        path
+    };
     let mut queries = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(|error| Error::io(&file, error))?;
-        let name = file.strip_prefix(base).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        let name = file
+            .strip_prefix(base)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
         let mut read = crate::query::read(&name, &text).map_err(Error::Usage)?;
         for query in &mut read {
             query.file = file.display().to_string();
@@ -204,11 +237,18 @@ pub(super) fn queries(path: &Path) -> Result<Vec<Query>> {
 fn collect(path: &Path, into: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
     // A folder that links to one above it would never end.
     if depth > 32 {
-        return Err(Error::Usage(format!("{}: folders nest too deeply", path.display())));
+        return Err(Error::Usage(format!(
+            "{}: folders nest too deeply",
+            path.display()
+        )));
     }
     if path.is_dir() {
         for entry in std::fs::read_dir(path).map_err(|error| Error::io(path, error))? {
-            collect(&entry.map_err(|error| Error::io(path, error))?.path(), into, depth + 1)?;
+            collect(
+                &entry.map_err(|error| Error::io(path, error))?.path(),
+                into,
+                depth + 1,
+            )?;
         }
     } else if path.extension().is_some_and(|extension| extension == "sql") {
         into.push(path.to_owned());
@@ -226,7 +266,10 @@ pub(super) async fn describe(connection: &mut PgConnection, queries: &mut [Query
     for query in queries {
         execute(connection, "DEALLOCATE ALL").await?;
         let prepare = format!("PREPARE watertight_query AS {}", query.sql);
-        if let Err(error) = connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await {
+        if let Err(error) = connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
+            .await
+        {
             query.problem = Some(match error.as_database_error() {
                 Some(database) => format!(
                     "{} (SQLSTATE {})",

@@ -81,12 +81,20 @@ fn readable(sql: &str) -> String {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
     let mut text = sql.to_owned();
     for start in (0..tokens.len()).rev() {
-        if !(tokens[start].is("on") && tokens.get(start + 1).is_some_and(|token| token.is("conflict"))) {
+        if !(tokens[start].is("on")
+            && tokens
+                .get(start + 1)
+                .is_some_and(|token| token.is("conflict")))
+        {
             continue;
         }
         let rest = || tokens.iter().skip(start + 2);
-        let end = rest().find(|token| token.is("do")).map(|token| token.offset);
-        let from = rest().find(|token| token.is("where")).map(|token| token.offset);
+        let end = rest()
+            .find(|token| token.is("do"))
+            .map(|token| token.offset);
+        let from = rest()
+            .find(|token| token.is("where"))
+            .map(|token| token.offset);
         if let (Some(from), Some(end)) = (from, end)
             && from < end
         {

@@ -53,23 +53,36 @@ async fn once(connection: &mut PgConnection, statements: &[String]) -> (Observat
         message.push_str("\n;");
         message.push_str(sql);
     }
-    message.push_str("\n;ROLLBACK TO SAVEPOINT watertight_attempt;RELEASE SAVEPOINT watertight_attempt");
-    let failed = script(connection, message, &mut observation.outputs).await.err();
+    message.push_str(
+        "\n;ROLLBACK TO SAVEPOINT watertight_attempt;RELEASE SAVEPOINT watertight_attempt",
+    );
+    let failed = script(connection, message, &mut observation.outputs)
+        .await
+        .err();
     // The first output is the savepoint's, the last ones those of going back to it.
-    observation.outputs.drain(..observation.outputs.len().min(1));
+    observation
+        .outputs
+        .drain(..observation.outputs.len().min(1));
     let Some(error) = failed else {
         observation.outputs.truncate(statements.len());
         return (observation, true);
     };
     observation.refusal = Some(refusal(observation.outputs.len(), &error));
-    let alive = execute(connection, "ROLLBACK TO SAVEPOINT watertight_attempt; RELEASE SAVEPOINT watertight_attempt")
-        .await
-        .is_ok();
+    let alive = execute(
+        connection,
+        "ROLLBACK TO SAVEPOINT watertight_attempt; RELEASE SAVEPOINT watertight_attempt",
+    )
+    .await
+    .is_ok();
     (observation, alive)
 }
 
 /// Runs statements by the simple protocol, so that every value comes as text; an output for each that worked.
-async fn script(connection: &mut PgConnection, sql: String, outputs: &mut Vec<Output>) -> Result<(), sqlx::Error> {
+async fn script(
+    connection: &mut PgConnection,
+    sql: String,
+    outputs: &mut Vec<Output>,
+) -> Result<(), sqlx::Error> {
     let query = sqlx::raw_sql(AssertSqlSafe(sql));
     let mut results = query.fetch_many(connection);
     let mut output = Output::default();
@@ -81,7 +94,11 @@ async fn script(connection: &mut PgConnection, sql: String, outputs: &mut Vec<Ou
             }
             Either::Right(row) => {
                 if output.columns.is_empty() {
-                    output.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
+                    output.columns = row
+                        .columns()
+                        .iter()
+                        .map(|column| column.name().to_owned())
+                        .collect();
                 }
                 output.rows.push(cells(&row)?);
             }

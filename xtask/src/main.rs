@@ -27,20 +27,9 @@ enum Task {
 fn main() -> ExitCode {
     match Arguments::parse().task {
         Task::Image(options) => finish(image::build(&options)),
-        Task::Library(arguments) => library(&arguments),
+        // It reads the same arguments from the process.
+        Task::Library(_) => watertight::cli::main(),
     }
-}
-
-/// The library's command line, which is not there yet.
-fn library(arguments: &[OsString]) -> ExitCode {
-    eprintln!(
-        "error: {} is not wired up yet",
-        arguments
-            .first()
-            .map(|name| name.display().to_string())
-            .unwrap_or_default()
-    );
-    ExitCode::from(2)
 }
 
 fn finish(result: Result<(), String>) -> ExitCode {
