@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Access, Catalog, Class, ForeignKey, RelationName, Table, Tenancy, TenantSettings};
+use crate::model::{
+    Access, Catalog, Class, ForeignKey, RelationName, Table, Tenancy, TenantSettings,
+};
 
 /// Book-keeping tables of migration tools: nobody's rows.
 const HISTORIES: [&str; 14] = [
@@ -69,7 +71,11 @@ pub fn classify(
 }
 
 /// Enters what the user declared: shared, linked and derived tables.
-fn declare(catalog: &Catalog, declared: &TenantSettings, tenancy: &mut Tenancy) -> Result<(), String> {
+fn declare(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    tenancy: &mut Tenancy,
+) -> Result<(), String> {
     for name in &declared.shared {
         let table = known(catalog, "tenant.shared", name)?;
         tenancy.classes.insert(table.name.clone(), Class::Shared);
@@ -155,7 +161,11 @@ fn known<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Table, S
 }
 
 /// The table of tenants: the declared one, else the one that most tenant columns refer to.
-fn find_root(catalog: &Catalog, declared: &TenantSettings, tenancy: &mut Tenancy) -> Result<(), String> {
+fn find_root(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    tenancy: &mut Tenancy,
+) -> Result<(), String> {
     let mut votes: BTreeMap<(RelationName, String), usize> = BTreeMap::new();
     for (name, class) in &tenancy.classes {
         if let (Class::Scoped { column }, Some(table)) = (class, catalog.tables.get(name)) {

@@ -36,7 +36,11 @@ pub(super) fn count(
 }
 
 /// The column of the linked table that the linking column refers to.
-pub(super) fn link_target(catalog: &Catalog, through: &RelationName, column: &str) -> Option<String> {
+pub(super) fn link_target(
+    catalog: &Catalog,
+    through: &RelationName,
+    column: &str,
+) -> Option<String> {
     let table: &Table = catalog.tables.get(through)?;
     table.foreign_keys.iter().find_map(|key| {
         key.pairs()

@@ -44,19 +44,32 @@ pub(super) fn applies(scene: Scene<'_>) -> bool {
 
 /// The context can be set at all: where policies ask who is logged in, there is none to set.
 pub(super) fn has_context(scene: Scene<'_>) -> bool {
-    scene.tenancy.access.as_ref().is_some_and(|access| !access.context.is_empty())
+    scene
+        .tenancy
+        .access
+        .as_ref()
+        .is_some_and(|access| !access.context.is_empty())
 }
 
 /// Tables whose rows are a tenant's, with their class.
 pub(super) fn owned_tables(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &Class)> {
     scene.catalog.roots().filter_map(move |table| {
         let class = scene.tenancy.classes.get(&table.name)?;
-        matches!(class, Class::Root { .. } | Class::Scoped { .. } | Class::Derived { .. }).then_some((table, class))
+        matches!(
+            class,
+            Class::Root { .. } | Class::Scoped { .. } | Class::Derived { .. }
+        )
+        .then_some((table, class))
     })
 }
 
 /// An attempt of the application.
-pub(super) fn attempt(purpose: Purpose, label: &str, context: Context, statement: String) -> Attempt {
+pub(super) fn attempt(
+    purpose: Purpose,
+    label: &str,
+    context: Context,
+    statement: String,
+) -> Attempt {
     Attempt {
         purpose,
         label: label.to_owned(),
@@ -92,7 +105,11 @@ pub(super) fn deciding<'a>(scene: Scene<'a>, table: &'a Table, command: &str) ->
     let member = |role: &String| {
         role == "public"
             || *role == access.role
-            || scene.catalog.roles.get(&access.role).is_some_and(|r| r.member_of.contains(role))
+            || scene
+                .catalog
+                .roles
+                .get(&access.role)
+                .is_some_and(|r| r.member_of.contains(role))
     };
     table
         .policies
@@ -131,17 +148,27 @@ pub(super) fn blamed(scene: Scene<'_>, table: &Table, command: &str) -> String {
 pub(super) fn fix(scene: Scene<'_>, table: &Table, object: &str) -> String {
     let name = table.name.quoted();
     if !table.row_security {
-        return format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; ALTER TABLE {name} FORCE ROW LEVEL SECURITY;");
+        return format!(
+            "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
+        );
     }
-    let tenant = scene.tenancy.tenant_column(&table.name).unwrap_or("the tenant");
-    format!("Compare {tenant} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere")
+    let tenant = scene
+        .tenancy
+        .tenant_column(&table.name)
+        .unwrap_or("the tenant");
+    format!(
+        "Compare {tenant} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere"
+    )
 }
 
 /// The SQL that repeats an attempt of the application in `psql`.
 pub(super) fn repeated(scene: Scene<'_>, attempt: &Attempt) -> String {
     let mut statements = Vec::new();
     if let Some(access) = &scene.tenancy.access {
-        statements.push(format!("SET LOCAL ROLE {}", crate::model::quoted(&access.role)));
+        statements.push(format!(
+            "SET LOCAL ROLE {}",
+            crate::model::quoted(&access.role)
+        ));
         if let Context::Tenant(tenant) = &attempt.context {
             statements.extend(
                 access
@@ -156,7 +183,12 @@ pub(super) fn repeated(scene: Scene<'_>, attempt: &Attempt) -> String {
 }
 
 /// A case without attempts, whose verdict follows from the catalog.
-pub(super) fn plain_case(check: &'static str, object: &RelationName, subject: &str, attempts: Vec<Attempt>) -> Case {
+pub(super) fn plain_case(
+    check: &'static str,
+    object: &RelationName,
+    subject: &str,
+    attempts: Vec<Attempt>,
+) -> Case {
     Case {
         check,
         object: object.to_string(),
@@ -164,4 +196,3 @@ pub(super) fn plain_case(check: &'static str, object: &RelationName, subject: &s
         attempts,
     }
 }
-

@@ -50,7 +50,11 @@ pub(super) fn foreign<'a>(worlds: &'a Worlds, table: &RelationName) -> Vec<RowRe
 }
 
 /// Rows that are valid and not loaded: of the acting tenant (0) or of another (1).
-pub(super) fn spare<'a>(worlds: &'a Worlds, tenant: usize, table: &RelationName) -> Vec<RowRef<'a>> {
+pub(super) fn spare<'a>(
+    worlds: &'a Worlds,
+    tenant: usize,
+    table: &RelationName,
+) -> Vec<RowRef<'a>> {
     worlds
         .spares
         .get(tenant)
@@ -71,8 +75,14 @@ pub(super) fn predicate(table: &Table, row: RowRef<'_>) -> String {
             let value = row.cell(column)?;
             // Types without equality (json, point, xml) are compared as text; keys never need to be.
             Some(if table.primary_key().is_empty() {
-                let cast = table.column(column).map_or("text", |column| column.type_name.as_str());
-                format!("{}::text = {}::{cast}::text", quoted(column), literal(value))
+                let cast = table
+                    .column(column)
+                    .map_or("text", |column| column.type_name.as_str());
+                format!(
+                    "{}::text = {}::{cast}::text",
+                    quoted(column),
+                    literal(value)
+                )
             } else {
                 format!("{} = {}", quoted(column), literal(value))
             })

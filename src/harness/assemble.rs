@@ -73,12 +73,16 @@ pub(super) fn fill(
             Verdict::NotApplicable(_) => tally.not_applicable += 1,
             Verdict::Inconclusive(reason) => {
                 tally.inconclusive += 1;
-                inconclusive.entry((case.check, case.object)).or_insert(reason);
+                inconclusive
+                    .entry((case.check, case.object))
+                    .or_insert(reason);
             }
             Verdict::FollowUp(_) => {
                 tally.inconclusive += 1;
                 let reason = "it asked for one follow-up after the other".to_owned();
-                inconclusive.entry((case.check, case.object)).or_insert(reason);
+                inconclusive
+                    .entry((case.check, case.object))
+                    .or_insert(reason);
             }
             Verdict::Leaked(defect) => {
                 tally.leaked += 1;
@@ -96,12 +100,19 @@ pub(super) fn fill(
             }
         }
     }
-    let major = server.version().split('.').next().unwrap_or_default().to_owned();
+    let major = server
+        .version()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     report.findings = findings
         .into_values()
         .map(|(mut finding, ways)| {
             if ways > 1 {
-                finding.message.push_str(&format!(" (and in {} more ways)", ways - 1));
+                finding
+                    .message
+                    .push_str(&format!(" (and in {} more ways)", ways - 1));
             }
             finding.place = place::of(&finding, migrations, scene);
             finding.versions = vec![major.clone()];
@@ -142,7 +153,10 @@ fn vacuous(report: &Report, scene: Scene<'_>, settings: &RunSettings) -> Vec<Inc
         });
     };
     if report.schema.tables == 0 {
-        say("tables", "the migrations make no table: nothing was checked".to_owned());
+        say(
+            "tables",
+            "the migrations make no table: nothing was checked".to_owned(),
+        );
     } else if scene.tenancy.owned().next().is_none() {
         say(
             "tenants",
@@ -150,20 +164,33 @@ fn vacuous(report: &Report, scene: Scene<'_>, settings: &RunSettings) -> Vec<Inc
                 .to_owned(),
         );
     } else if report.checks.values().all(|tally| tally.cases == 0) {
-        say("checks", "no case was selected: nothing was checked".to_owned());
+        say(
+            "checks",
+            "no case was selected: nothing was checked".to_owned(),
+        );
     }
     for (table, why) in &scene.worlds.gaps {
-        say(&table.to_string(), format!("no rows could be made for it: {why}"));
+        say(
+            &table.to_string(),
+            format!("no rows could be made for it: {why}"),
+        );
     }
     if settings.queries.is_some() && scene.queries.is_empty() {
-        say("queries", "there are no queries where --queries looks".to_owned());
+        say(
+            "queries",
+            "there are no queries where --queries looks".to_owned(),
+        );
     }
     found
 }
 
 fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
     let mut remarks = Vec::new();
-    let policies: usize = scene.catalog.roots().map(|table| table.policies.len()).sum();
+    let policies: usize = scene
+        .catalog
+        .roots()
+        .map(|table| table.policies.len())
+        .sum();
     if scene.tenancy.access.is_none() {
         let there = if policies == 0 {
             "there are no policies".to_owned()
@@ -175,7 +202,8 @@ fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
         ));
     }
     if settings.queries.is_none() {
-        remarks.push("no queries were checked: --queries DIR names a folder of SQL files".to_owned());
+        remarks
+            .push("no queries were checked: --queries DIR names a folder of SQL files".to_owned());
     }
     if !scene.worlds.untwinned.is_empty() {
         remarks.push(format!(

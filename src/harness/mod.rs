@@ -17,7 +17,8 @@ use crate::database::{Databases, application_login, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, DatasetFacts, Query, Report, SchemaFacts, ServerFacts, Settings, Tenancy, Timings, Worlds,
+    Catalog, DatasetFacts, Query, Report, SchemaFacts, ServerFacts, Settings, Tenancy, Timings,
+    Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -65,7 +66,11 @@ impl Harness {
         };
         let result = self.on(&server, migrations, timings, progress).await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
-        let ended = if kept { server.keep() } else { server.stop().await };
+        let ended = if kept {
+            server.keep()
+        } else {
+            server.stop().await
+        };
         let report = result?;
         ended?;
         Ok(report)
@@ -91,9 +96,13 @@ impl Harness {
         command: &[String],
         progress: &dyn Fn(&str),
     ) -> Result<i32> {
-        let (mut databases, timings) = self.migrate(server, &migrations, Timings::default(), progress).await?;
+        let (mut databases, timings) = self
+            .migrate(server, &migrations, Timings::default(), progress)
+            .await?;
         let status = async {
-            let ground = self.seed(server, &mut databases, migrations, timings, progress).await?;
+            let ground = self
+                .seed(server, &mut databases, migrations, timings, progress)
+                .await?;
             let environment = environment(server, &ground, databases.owner());
             let (program, arguments) = command
                 .split_first()
@@ -123,7 +132,9 @@ impl Harness {
         progress: &dyn Fn(&str),
     ) -> Result<Report> {
         let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
-        let result = self.check(server, &mut databases, migrations, timings, progress).await;
+        let result = self
+            .check(server, &mut databases, migrations, timings, progress)
+            .await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
             _ => None,
@@ -143,7 +154,8 @@ impl Harness {
     ) -> Result<(Databases<'s>, Timings)> {
         progress("applying migrations");
         let started = Instant::now();
-        let (databases, _) = Databases::migrate(server, migrations, self.settings.run.migrate_as).await?;
+        let (databases, _) =
+            Databases::migrate(server, migrations, self.settings.run.migrate_as).await?;
         timings.migrate = since(started);
         Ok((databases, timings))
     }
@@ -161,8 +173,12 @@ impl Harness {
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
         let catalog = crate::introspect::introspect(&mut template).await?;
-        let tenancy = crate::tenancy::classify(&catalog, &self.settings.tenant, self.settings.access.as_ref())
-            .map_err(|message| self.misconfigured(message))?;
+        let tenancy = crate::tenancy::classify(
+            &catalog,
+            &self.settings.tenant,
+            self.settings.access.as_ref(),
+        )
+        .map_err(|message| self.misconfigured(message))?;
         let existing = prepare::existing(&mut template, &catalog, &tenancy).await?;
         template.close().await.doing("close a connection")?;
         let application = match &self.settings.access {
@@ -178,7 +194,15 @@ impl Harness {
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         execute(&mut connection, "SET statement_timeout = '30s'").await?;
         let seed = prepare::seed(&self.settings.run)?;
-        let worlds = prepare::settle(&mut connection, &catalog, &tenancy, &existing, &self.settings.run, seed).await?;
+        let worlds = prepare::settle(
+            &mut connection,
+            &catalog,
+            &tenancy,
+            &existing,
+            &self.settings.run,
+            seed,
+        )
+        .await?;
         let mut queries = self.queries()?;
         prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
@@ -207,7 +231,9 @@ impl Harness {
         timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Report, String)> {
-        let ground = self.seed(server, databases, migrations, timings, progress).await?;
+        let ground = self
+            .seed(server, databases, migrations, timings, progress)
+            .await?;
         let started = Instant::now();
         let scene = Scene {
             catalog: &ground.catalog,
@@ -224,15 +250,28 @@ impl Harness {
                 .application
                 .as_ref()
                 .map(|login| server.options(login, &ground.seeded)),
-            context: self.settings.access.as_ref().map_or(&none, |access| &access.context),
+            context: self
+                .settings
+                .access
+                .as_ref()
+                .map_or(&none, |access| &access.context),
             catalog: &ground.catalog,
             worlds: &ground.worlds,
-            timeout: u32::try_from(self.settings.run.timeout.as_secs()).unwrap_or(30).max(1),
+            timeout: u32::try_from(self.settings.run.timeout.as_secs())
+                .unwrap_or(30)
+                .max(1),
         };
         let judged = assemble::judge(&arena, scene, &self.settings.run, progress).await?;
         let mut report = self.facts(server, &ground);
         report.timings.check = since(started);
-        assemble::fill(&mut report, judged, &ground.migrations, scene, &self.settings.run, server);
+        assemble::fill(
+            &mut report,
+            judged,
+            &ground.migrations,
+            scene,
+            &self.settings.run,
+            server,
+        );
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }
@@ -284,7 +323,11 @@ impl Harness {
                 "[migrate] command = {command:?}: migrating by a command is not served yet; name a folder or file by `path`"
             )));
         }
-        let path = self.settings.migrate.required_path().map_err(Error::Usage)?;
+        let path = self
+            .settings
+            .migrate
+            .required_path()
+            .map_err(Error::Usage)?;
         MigrationSet::read(path)
     }
 
@@ -295,7 +338,9 @@ impl Harness {
                 "queries from a .sqlx folder or a recording are not served yet; --queries DIR reads SQL files".to_owned(),
             ));
         }
-        run.queries.as_deref().map_or(Ok(Vec::new()), prepare::queries)
+        run.queries
+            .as_deref()
+            .map_or(Ok(Vec::new()), prepare::queries)
     }
 
     fn request(&self) -> Result<ServerRequest> {
@@ -305,7 +350,8 @@ impl Harness {
             [one] => Some(*one),
             _ => {
                 return Err(Error::Usage(
-                    "several versions in one run are not served yet: run once with each --postgres".to_owned(),
+                    "several versions in one run are not served yet: run once with each --postgres"
+                        .to_owned(),
                 ));
             }
         };
@@ -351,7 +397,10 @@ fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, 
         list.push(("PGPASSWORD".to_owned(), password.clone()));
     }
     if let Some(application) = &ground.application {
-        list.push(("WATERTIGHT_APP_URL".to_owned(), server.url(application, &ground.seeded)));
+        list.push((
+            "WATERTIGHT_APP_URL".to_owned(),
+            server.url(application, &ground.seeded),
+        ));
     }
     list
 }
@@ -361,13 +410,22 @@ fn kept(server: &Server, ground: &Ground, owner: &Login) -> Vec<String> {
     let url = server.url(server.administrator(), &ground.seeded);
     let mut lines = vec![format!("psql '{url}'")];
     if owner.role != server.administrator().role {
-        lines.push(format!("psql '{}'  # as the owner", server.url(owner, &ground.seeded)));
+        lines.push(format!(
+            "psql '{}'  # as the owner",
+            server.url(owner, &ground.seeded)
+        ));
     }
     if let (Some(application), Some(access)) = (&ground.application, &ground.tenancy.access) {
-        lines.push(format!("psql '{}'  # as the application", server.url(application, &ground.seeded)));
+        lines.push(format!(
+            "psql '{}'  # as the application",
+            server.url(application, &ground.seeded)
+        ));
         let tenant = ground.worlds.acting_tenant();
         for sql in &access.context {
-            lines.push(format!("  BEGIN; {};  -- the acting organisation's context", crate::run::in_context(sql, tenant)));
+            lines.push(format!(
+                "  BEGIN; {};  -- the acting organisation's context",
+                crate::run::in_context(sql, tenant)
+            ));
         }
     }
     lines

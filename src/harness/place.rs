@@ -6,7 +6,11 @@ use crate::model::{Finding, Place, Table};
 
 /// The place of a finding's object, where its text can be found.
 pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>) -> Option<Place> {
-    if let Some(query) = scene.queries.iter().find(|query| query.object == finding.object) {
+    if let Some(query) = scene
+        .queries
+        .iter()
+        .find(|query| query.object == finding.object)
+    {
         return Some(Place {
             file: query.file.clone(),
             line: query.line,

@@ -1,7 +1,9 @@
 //! Values for a query's parameters: the organisation's own, the others', and ones that reach far.
 
 use super::infer::{Inferred, Source};
-use crate::model::{Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds};
+use crate::model::{
+    Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds,
+};
 
 /// One set of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +59,15 @@ pub fn bindings(
     };
     for row in 0..4 {
         for wide in [false, true] {
-            let label = if wide { "own row, wide ranges" } else { "own row" };
-            add(format!("{label} {}", row + 1), binder.values(row, wide, None));
+            let label = if wide {
+                "own row, wide ranges"
+            } else {
+                "own row"
+            };
+            add(
+                format!("{label} {}", row + 1),
+                binder.values(row, wide, None),
+            );
         }
     }
     let groups: Vec<&RelationName> = binder.groups();
@@ -107,7 +116,12 @@ impl<'a> Binder<'a> {
     }
 
     /// One value for each parameter.
-    fn values(&self, row: usize, wide: bool, foreign: Option<(&Dataset, &RelationName)>) -> Vec<Cell> {
+    fn values(
+        &self,
+        row: usize,
+        wide: bool,
+        foreign: Option<(&Dataset, &RelationName)>,
+    ) -> Vec<Cell> {
         (1..=self.query.parameters.len())
             .map(|number| {
                 if Some(number) == self.tenant {
@@ -118,7 +132,13 @@ impl<'a> Binder<'a> {
             .collect()
     }
 
-    fn value(&self, number: usize, row: usize, wide: bool, foreign: Option<(&Dataset, &RelationName)>) -> Cell {
+    fn value(
+        &self,
+        number: usize,
+        row: usize,
+        wide: bool,
+        foreign: Option<(&Dataset, &RelationName)>,
+    ) -> Cell {
         let none = Vec::new();
         let sources = self.inferred.sources.get(&number).unwrap_or(&none);
         let kind = self.query.types.get(number - 1).map_or("", String::as_str);
@@ -128,7 +148,11 @@ impl<'a> Binder<'a> {
         if sources.contains(&Source::Offset) {
             return Some("0".to_owned());
         }
-        let by = |wanted: char| sources.iter().any(|source| matches!(source, Source::Column { by, .. } if *by == wanted));
+        let by = |wanted: char| {
+            sources
+                .iter()
+                .any(|source| matches!(source, Source::Column { by, .. } if *by == wanted))
+        };
         if by('~') {
             // A pattern that matches all, and one that most texts match.
             return Some(if wide { String::new() } else { "e".to_owned() });
@@ -144,16 +168,24 @@ impl<'a> Binder<'a> {
             };
             let values = column_values(dataset, table, column);
             let chosen = if range && (wide || foreign.is_some()) {
-                if by('<') { greatest(&values) } else { least(&values) }
+                if by('<') {
+                    greatest(&values)
+                } else {
+                    least(&values)
+                }
             } else if by(':') && !by('=') {
                 // What is written is a value of the kind, not one that must be there.
-                self.written(table, column, row).or_else(|| values.get(row % values.len().max(1)).cloned())
+                self.written(table, column, row)
+                    .or_else(|| values.get(row % values.len().max(1)).cloned())
             } else {
                 values.get(row % values.len().max(1)).cloned()
             };
             if let Some(value) = chosen {
                 return Some(if kind.ends_with("[]") && !value.starts_with('{') {
-                    format!("{{\"{}\"}}", value.replace('\\', "\\\\").replace('"', "\\\""))
+                    format!(
+                        "{{\"{}\"}}",
+                        value.replace('\\', "\\\\").replace('"', "\\\"")
+                    )
                 } else {
                     value
                 });
@@ -175,7 +207,11 @@ impl<'a> Binder<'a> {
     fn written(&self, table: &RelationName, column: &str, row: usize) -> Option<String> {
         let spares = column_values(self.worlds.spares.first()?, table, column);
         // Every other time a value that is there: an upsert has two ways to go.
-        if row % 2 == 1 { None } else { spares.first().cloned() }
+        if row % 2 == 1 {
+            None
+        } else {
+            spares.first().cloned()
+        }
     }
 
     /// A column of the query's tables that is called like the parameter.
@@ -202,7 +238,10 @@ fn greatest(values: &[String]) -> Option<String> {
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
     match numbers {
         Some(numbers) => {
-            let most = numbers.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+            let most = numbers
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1))?;
             values.get(most.0).cloned()
         }
         None => values.iter().max().cloned(),
@@ -213,7 +252,10 @@ fn least(values: &[String]) -> Option<String> {
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
     match numbers {
         Some(numbers) => {
-            let least = numbers.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
+            let least = numbers
+                .iter()
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(b.1))?;
             values.get(least.0).cloned()
         }
         None => values.iter().min().cloned(),

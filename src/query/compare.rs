@@ -28,7 +28,10 @@ enum Strictness {
 /// physical orders); `statement` is the one that returns the result.
 #[must_use]
 pub fn compare(alone: &[&Observation], seen: &Observation, statement: usize) -> Comparison {
-    let failures: Vec<Option<String>> = alone.iter().map(|observation| failure(observation)).collect();
+    let failures: Vec<Option<String>> = alone
+        .iter()
+        .map(|observation| failure(observation))
+        .collect();
     let stable_failure = failures.windows(2).all(|pair| pair[0] == pair[1]);
     if failures.iter().any(Option::is_some) || failure(seen).is_some() {
         if !stable_failure {
@@ -37,20 +40,36 @@ pub fn compare(alone: &[&Observation], seen: &Observation, statement: usize) -> 
         let (before, now) = (failures.first().cloned().flatten(), failure(seen));
         return match (before, now) {
             (before, now) if before == now => Comparison::Equal("the same error"),
-            (None, Some(now)) => Comparison::Different(format!("it fails where others have rows: {now}")),
-            (Some(before), None) => Comparison::Different(format!("it works where others have rows, and fails alone: {before}")),
-            (Some(before), Some(now)) => Comparison::Different(format!("alone it fails with {before}, with others with {now}")),
+            (None, Some(now)) => {
+                Comparison::Different(format!("it fails where others have rows: {now}"))
+            }
+            (Some(before), None) => Comparison::Different(format!(
+                "it works where others have rows, and fails alone: {before}"
+            )),
+            (Some(before), Some(now)) => Comparison::Different(format!(
+                "alone it fails with {before}, with others with {now}"
+            )),
             (None, None) => Comparison::Equal("no error"),
         };
     }
-    let outputs: Vec<&Output> = alone.iter().filter_map(|one| one.outputs.get(statement)).collect();
+    let outputs: Vec<&Output> = alone
+        .iter()
+        .filter_map(|one| one.outputs.get(statement))
+        .collect();
     let (Some(first), Some(now)) = (outputs.first(), seen.outputs.get(statement)) else {
         return Comparison::Equal("nothing was returned");
     };
     match strictness(&outputs) {
         Strictness::Rows => rows(first, now, &[], "the same rows"),
-        Strictness::Masked(columns) => rows(first, now, &columns, "the same rows but for columns that vary by themselves"),
-        Strictness::Count if first.affected == now.affected && first.rows.len() == now.rows.len() => {
+        Strictness::Masked(columns) => rows(
+            first,
+            now,
+            &columns,
+            "the same rows but for columns that vary by themselves",
+        ),
+        Strictness::Count
+            if first.affected == now.affected && first.rows.len() == now.rows.len() =>
+        {
             Comparison::Equal("the same number of rows")
         }
         Strictness::Count => Comparison::Different(format!(
@@ -79,18 +98,27 @@ fn strictness(outputs: &[&Output]) -> Strictness {
     let varying: Vec<usize> = (0..first.columns.len())
         .filter(|column| {
             let values = |output: &Output| {
-                let mut values: Vec<Option<String>> = output.rows.iter().map(|row| row[*column].clone()).collect();
+                let mut values: Vec<Option<String>> =
+                    output.rows.iter().map(|row| row[*column].clone()).collect();
                 values.sort();
                 values
             };
             outputs.iter().any(|output| values(output) != values(first))
         })
         .collect();
-    if varying.len() < first.columns.len() && outputs.iter().all(|output| same(first, output, &varying)) {
+    if varying.len() < first.columns.len()
+        && outputs.iter().all(|output| same(first, output, &varying))
+    {
         return Strictness::Masked(varying);
     }
-    let counted = |output: &&Output| output.rows.len() == first.rows.len() && output.affected == first.affected;
-    if outputs.iter().all(counted) { Strictness::Count } else { Strictness::Nothing }
+    let counted = |output: &&Output| {
+        output.rows.len() == first.rows.len() && output.affected == first.affected
+    };
+    if outputs.iter().all(counted) {
+        Strictness::Count
+    } else {
+        Strictness::Nothing
+    }
 }
 
 /// The rows without some columns, in an order of their own.
@@ -143,7 +171,9 @@ fn line(row: &[Option<String>]) -> String {
         .iter()
         .map(|cell| match cell {
             None => "NULL".to_owned(),
-            Some(text) if text.chars().count() > 40 => format!("{}…", text.chars().take(40).collect::<String>()),
+            Some(text) if text.chars().count() > 40 => {
+                format!("{}…", text.chars().take(40).collect::<String>())
+            }
             Some(text) => text.clone(),
         })
         .collect();
@@ -157,8 +187,13 @@ mod tests {
     fn seen(rows: &[&[&str]]) -> Observation {
         Observation {
             outputs: vec![Output {
-                columns: (0..rows.first().map_or(0, |row| row.len())).map(|n| n.to_string()).collect(),
-                rows: rows.iter().map(|row| row.iter().map(|cell| Some((*cell).to_owned())).collect()).collect(),
+                columns: (0..rows.first().map_or(0, |row| row.len()))
+                    .map(|n| n.to_string())
+                    .collect(),
+                rows: rows
+                    .iter()
+                    .map(|row| row.iter().map(|cell| Some((*cell).to_owned())).collect())
+                    .collect(),
                 affected: rows.len() as u64,
             }],
             refusal: None,
@@ -169,8 +204,14 @@ mod tests {
     fn a_row_more_is_a_difference() {
         let alone = seen(&[&["a", "1"]]);
         let with = seen(&[&["a", "1"], &["b", "2"]]);
-        assert!(matches!(compare(&[&alone, &alone], &with, 0), Comparison::Different(_)));
-        assert!(matches!(compare(&[&alone, &alone], &alone, 0), Comparison::Equal(_)));
+        assert!(matches!(
+            compare(&[&alone, &alone], &with, 0),
+            Comparison::Different(_)
+        ));
+        assert!(matches!(
+            compare(&[&alone, &alone], &alone, 0),
+            Comparison::Equal(_)
+        ));
     }
 
     #[test]
@@ -179,13 +220,19 @@ mod tests {
         let c = seen(&[&["a", "3"]]);
         assert!(matches!(compare(&[&a, &b], &c, 0), Comparison::Equal(_)));
         let wrong = seen(&[&["x", "3"]]);
-        assert!(matches!(compare(&[&a, &b], &wrong, 0), Comparison::Different(_)));
+        assert!(matches!(
+            compare(&[&a, &b], &wrong, 0),
+            Comparison::Different(_)
+        ));
     }
 
     #[test]
     fn order_alone_is_no_leak() {
         let alone = seen(&[&["a"], &["b"]]);
         let turned = seen(&[&["b"], &["a"]]);
-        assert!(matches!(compare(&[&alone], &turned, 0), Comparison::Equal(_)));
+        assert!(matches!(
+            compare(&[&alone], &turned, 0),
+            Comparison::Equal(_)
+        ));
     }
 }

@@ -13,13 +13,21 @@ pub fn read(path: &str, text: &str) -> Result<Vec<Query>, String> {
     let statements = split(text).map_err(|error| format!("{path}: {error}"))?;
     let mut queries: Vec<Query> = Vec::new();
     let mut end = 0;
-    let stem = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql");
+    let stem = path
+        .rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".sql");
     for (number, statement) in statements.iter().enumerate() {
         let header = Header::read(text.get(end..statement.offset).unwrap_or_default())
             .map_err(|message| format!("{path}:{}: {message}", statement.line))?;
         end = statement.offset + statement.text.len();
         let name = header.name.clone().unwrap_or_else(|| {
-            if statements.len() == 1 { stem.to_owned() } else { (number + 1).to_string() }
+            if statements.len() == 1 {
+                stem.to_owned()
+            } else {
+                (number + 1).to_string()
+            }
         });
         let object = format!("{path}:{name}");
         if let Some(other) = queries.iter().find(|query| query.object == object) {
@@ -99,10 +107,14 @@ impl Header {
                 .and_then(|number| numbers.iter().position(|n| *n == number)),
             None => {
                 let name = text.trim_start_matches([':', '@']);
-                parameters.iter().position(|parameter| parameter.as_deref() == Some(name))
+                parameters
+                    .iter()
+                    .position(|parameter| parameter.as_deref() == Some(name))
             }
         };
-        position.map_or(QueryTenant::Inferred, |position| QueryTenant::Parameter(position + 1))
+        position.map_or(QueryTenant::Inferred, |position| {
+            QueryTenant::Parameter(position + 1)
+        })
     }
 }
 
@@ -165,8 +177,12 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_without_gaps() {
-        let (sql, names, _) = positional("SELECT $3::text, ':x', a::uuid FROM t WHERE b = $1 -- $2");
-        assert_eq!(sql, "SELECT $2::text, ':x', a::uuid FROM t WHERE b = $1 -- $2");
+        let (sql, names, _) =
+            positional("SELECT $3::text, ':x', a::uuid FROM t WHERE b = $1 -- $2");
+        assert_eq!(
+            sql,
+            "SELECT $2::text, ':x', a::uuid FROM t WHERE b = $1 -- $2"
+        );
         assert_eq!(names, [None, None]);
         let (sql, names, _) = positional("SELECT :who::uuid WHERE x=:who AND y = :other");
         assert_eq!(sql, "SELECT $1::uuid WHERE x=$1 AND y = $2");
@@ -188,6 +204,9 @@ mod tests {
     #[test]
     fn two_queries_of_one_name_are_refused() {
         let error = read("f.sql", "-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;").unwrap_err();
-        assert!(error.contains("f.sql:4") && error.contains("line 2"), "{error}");
+        assert!(
+            error.contains("f.sql:4") && error.contains("line 2"),
+            "{error}"
+        );
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName, Query as Select, SetExpr,
-    Statement, TableFactor, TableObject, Value, Visit, Visitor,
+    Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName,
+    Query as Select, SetExpr, Statement, TableFactor, TableObject, Value, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -50,9 +50,11 @@ pub struct Inferred {
 /// Reads a query.
 #[must_use]
 pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
-    let writes = Tokens::new(&query.sql)
-        .filter_map(Result::ok)
-        .any(|token| ["insert", "update", "delete", "merge"].iter().any(|word| token.is(word)));
+    let writes = Tokens::new(&query.sql).filter_map(Result::ok).any(|token| {
+        ["insert", "update", "delete", "merge"]
+            .iter()
+            .any(|word| token.is(word))
+    });
     let mut inferred = Inferred {
         writes,
         ..Inferred::default()
@@ -120,7 +122,9 @@ impl Visitor for Reader<'_> {
         if let TableFactor::Table { name, alias, .. } = factor
             && let Some(table) = self.table(name)
         {
-            let called = alias.as_ref().map_or_else(|| table.name.clone(), |alias| folded(&alias.name));
+            let called = alias
+                .as_ref()
+                .map_or_else(|| table.name.clone(), |alias| folded(&alias.name));
             self.aliases.push((called, table));
         }
         ControlFlow::Continue(())
@@ -142,12 +146,24 @@ impl Visitor for Reader<'_> {
                 (offset.as_ref().map(|offset| &offset.value), Source::Offset),
             ] {
                 if let Some(number) = expr.and_then(parameter) {
-                    self.inferred.sources.entry(number).or_default().push(source);
+                    self.inferred
+                        .sources
+                        .entry(number)
+                        .or_default()
+                        .push(source);
                 }
             }
         }
-        if let Some(number) = query.fetch.as_ref().and_then(|fetch| parameter(fetch.quantity.as_ref()?)) {
-            self.inferred.sources.entry(number).or_default().push(Source::Limit);
+        if let Some(number) = query
+            .fetch
+            .as_ref()
+            .and_then(|fetch| parameter(fetch.quantity.as_ref()?))
+        {
+            self.inferred
+                .sources
+                .entry(number)
+                .or_default()
+                .push(Source::Limit);
         }
         ControlFlow::Continue(())
     }
@@ -170,7 +186,9 @@ impl Visitor for Reader<'_> {
                     self.compare(expr, item, '=');
                 }
             }
-            Expr::Between { expr, low, high, .. } => {
+            Expr::Between {
+                expr, low, high, ..
+            } => {
                 self.compare(expr, low, '>');
                 self.compare(expr, high, '<');
             }
@@ -200,15 +218,28 @@ impl Reader<'_> {
             self.catalog
                 .tables
                 .get(&table)
-                .map(|table| table.columns.iter().map(|column| column.name.clone()).collect())
+                .map(|table| {
+                    table
+                        .columns
+                        .iter()
+                        .map(|column| column.name.clone())
+                        .collect()
+                })
                 .unwrap_or_default()
         } else {
-            insert.columns.iter().filter_map(|column| last(column).map(|(name, _)| name)).collect()
+            insert
+                .columns
+                .iter()
+                .filter_map(|column| last(column).map(|(name, _)| name))
+                .collect()
         };
-        let rows: Vec<Vec<&Expr>> = match insert.source.as_deref().map(|query| query.body.as_ref()) {
-            Some(SetExpr::Values(values)) => {
-                values.rows.iter().map(|row| row.content.iter().collect()).collect()
-            }
+        let rows: Vec<Vec<&Expr>> = match insert.source.as_deref().map(|query| query.body.as_ref())
+        {
+            Some(SetExpr::Values(values)) => values
+                .rows
+                .iter()
+                .map(|row| row.content.iter().collect())
+                .collect(),
             Some(SetExpr::Select(select)) => vec![
                 select
                     .projection
@@ -260,12 +291,17 @@ impl Reader<'_> {
     fn resolve(mut self) {
         for (number, alias, column, by) in std::mem::take(&mut self.pairs) {
             let has = |table: &RelationName| {
-                self.catalog.tables.get(table).is_some_and(|table| table.column(&column).is_some())
+                self.catalog
+                    .tables
+                    .get(table)
+                    .is_some_and(|table| table.column(&column).is_some())
             };
             let table = self
                 .aliases
                 .iter()
-                .find(|(called, table)| alias.as_ref().is_none_or(|alias| alias == called) && has(table))
+                .find(|(called, table)| {
+                    alias.as_ref().is_none_or(|alias| alias == called) && has(table)
+                })
                 .or_else(|| self.aliases.iter().find(|(_, table)| has(table)))
                 .map(|(_, table)| table.clone());
             if let Some(table) = table {
@@ -300,7 +336,11 @@ impl Reader<'_> {
         if self.catalog.tables.contains_key(&public) {
             return Some(public);
         }
-        self.catalog.tables.keys().find(|table| table.name == relation).cloned()
+        self.catalog
+            .tables
+            .keys()
+            .find(|table| table.name == relation)
+            .cloned()
     }
 }
 
@@ -328,9 +368,16 @@ fn folded(ident: &sqlparser::ast::Ident) -> String {
 
 /// The last part of a name and the one before it.
 fn last(name: &ObjectName) -> Option<(String, Option<String>)> {
-    let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .filter_map(|part| part.as_ident().map(folded))
+        .collect();
     let relation = parts.last()?.clone();
-    Some((relation, parts.len().checked_sub(2).map(|i| parts[i].clone())))
+    Some((
+        relation,
+        parts.len().checked_sub(2).map(|i| parts[i].clone()),
+    ))
 }
 
 /// A column, casts and parentheses and `lower(…)` taken off: its alias and name.
@@ -342,7 +389,9 @@ fn column_of(expr: &Expr) -> Option<(Option<String>, String)> {
             let alias = parts.len().checked_sub(2).map(|i| folded(&parts[i]));
             Some((alias, folded(name)))
         }
-        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => column_of(inner),
+        Expr::Nested(inner)
+        | Expr::Cast { expr: inner, .. }
+        | Expr::Collate { expr: inner, .. } => column_of(inner),
         Expr::Function(function) => first_argument(function).and_then(column_of),
         _ => None,
     }
@@ -355,7 +404,9 @@ fn parameter(expr: &Expr) -> Option<usize> {
             Value::Placeholder(text) => text.trim_start_matches('$').parse().ok(),
             _ => None,
         },
-        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Collate { expr: inner, .. } => parameter(inner),
+        Expr::Nested(inner)
+        | Expr::Cast { expr: inner, .. }
+        | Expr::Collate { expr: inner, .. } => parameter(inner),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::StringConcat | BinaryOperator::Plus | BinaryOperator::Minus,
@@ -371,7 +422,9 @@ fn first_argument(function: &sqlparser::ast::Function) -> Option<&Expr> {
         return None;
     };
     list.args.iter().find_map(|argument| match argument {
-        sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(inner)) => Some(inner),
+        sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(inner)) => {
+            Some(inner)
+        }
         _ => None,
     })
 }

@@ -3,8 +3,8 @@
 use crate::check::row::{RowRef, acting, foreign, insert, spare, transaction, update};
 use crate::check::{Check, Page, Scene, crossing};
 use crate::model::{
-    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session, Severity,
-    Stage, Table, Verdict, printed, quoted, quoted_list,
+    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session,
+    Severity, Stage, Table, Verdict, printed, quoted, quoted_list,
 };
 
 /// The check.
@@ -58,7 +58,10 @@ impl Check for CrossTenantReference {
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
         let Some((table, key)) = scene.catalog.roots().find_map(|table| {
-            let key = table.foreign_keys.iter().find(|key| table.name.object(&key.name) == case.object)?;
+            let key = table
+                .foreign_keys
+                .iter()
+                .find(|key| table.name.object(&key.name) == case.object)?;
             Some((table, key))
         }) else {
             return Verdict::Inconclusive("the key is not in the catalog".to_owned());
@@ -74,10 +77,20 @@ impl Check for CrossTenantReference {
 fn outside(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<String> {
     let class = scene.tenancy.classes.get(&table.name)?;
     let tenant = scene.tenancy.tenant_column(&table.name);
-    if !matches!(class, Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. }) {
-        return Some(format!("the rows of a {} table are no tenant's", class.word()));
+    if !matches!(
+        class,
+        Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. }
+    ) {
+        return Some(format!(
+            "the rows of a {} table are no tenant's",
+            class.word()
+        ));
     }
-    if key.columns.iter().all(|column| Some(column.as_str()) == tenant) {
+    if key
+        .columns
+        .iter()
+        .all(|column| Some(column.as_str()) == tenant)
+    {
         return Some("it says whose the row is".to_owned());
     }
     if matches!(class, Class::Derived { foreign_key } if *foreign_key == key.name) {
@@ -190,19 +203,32 @@ fn own_tuples(
             spare(scene.worlds, 0, &table.name)
                 .iter()
                 .filter_map(|row| row.tuple(&key.columns))
-                .chain(own.iter().rev().filter_map(|row| row.tuple(&key.target_columns)))
+                .chain(
+                    own.iter()
+                        .rev()
+                        .filter_map(|row| row.tuple(&key.target_columns)),
+                )
                 .filter(|tuple| Some(tuple) != named.as_ref()),
         );
     }
     if found.is_empty() {
-        found.extend(own.iter().rev().filter_map(|row| row.tuple(&key.target_columns)));
+        found.extend(
+            own.iter()
+                .rev()
+                .filter_map(|row| row.tuple(&key.target_columns)),
+        );
     }
     found.truncate(3);
     found
 }
 
 /// The columns that a statement sets: those of the key, but never the row's own tenant column.
-fn changes(scene: Scene<'_>, table: &Table, key: &ForeignKey, tuple: &[String]) -> Vec<(String, Cell)> {
+fn changes(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    tuple: &[String],
+) -> Vec<(String, Cell)> {
     let tenant = scene.tenancy.tenant_column(&table.name);
     key.columns
         .iter()
@@ -226,7 +252,10 @@ fn judge(
         return Verdict::Inconclusive(no_attempt(scene, table, key));
     }
     let crossing = |observation: &Observation| -> u64 {
-        observation.scalar(2).and_then(|text| text.parse().ok()).unwrap_or(0)
+        observation
+            .scalar(2)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
     };
     let mut held = None;
     let mut failed = Vec::new();
@@ -246,10 +275,17 @@ fn judge(
         }
         match (&control.refusal, &attacked.refusal) {
             (Some(refusal), _) => failed.push(refusal.clone()),
-            (None, Some(refusal)) if matches!(refusal.sqlstate.as_str(), "23503" | "23514" | "42501") || refusal.sqlstate.starts_with("P0") => {
+            (None, Some(refusal))
+                if matches!(refusal.sqlstate.as_str(), "23503" | "23514" | "42501")
+                    || refusal.sqlstate.starts_with("P0") =>
+            {
                 held.get_or_insert_with(|| {
                     let by = refusal.constraint.as_deref().unwrap_or("a trigger");
-                    let what = if by == key.name { "the key" } else { "another guard" };
+                    let what = if by == key.name {
+                        "the key"
+                    } else {
+                        "another guard"
+                    };
                     format!("refused by {what} ({})", refusal.sqlstate)
                 });
             }
@@ -264,8 +300,15 @@ fn judge(
         return Verdict::Held(reason);
     }
     match failed.first() {
-        Some(first) if failed.iter().all(|refusal| BY_DESIGN.contains(&refusal.sqlstate.as_str())) => {
-            Verdict::NotApplicable(format!("no such {} is accepted at all: {}", case.subject, first.message))
+        Some(first)
+            if failed
+                .iter()
+                .all(|refusal| BY_DESIGN.contains(&refusal.sqlstate.as_str())) =>
+        {
+            Verdict::NotApplicable(format!(
+                "no such {} is accepted at all: {}",
+                case.subject, first.message
+            ))
         }
         Some(first) => Verdict::Inconclusive(format!(
             "the control {} did not work: {} (SQLSTATE {})",
@@ -276,17 +319,36 @@ fn judge(
 }
 
 fn no_attempt(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
-    for (what, name) in [("its own table", &table.name), ("the table it refers to", &key.target)] {
+    for (what, name) in [
+        ("its own table", &table.name),
+        ("the table it refers to", &key.target),
+    ] {
         if acting(scene.worlds, name).is_empty() {
-            let why = scene.worlds.gaps.get(name).map_or("none was made", String::as_str);
+            let why = scene
+                .worlds
+                .gaps
+                .get(name)
+                .map_or("none was made", String::as_str);
             return format!("{what} {name} has no rows: {why}");
         }
     }
-    format!("no row of {} could be named that is another tenant's", key.target)
+    format!(
+        "no row of {} could be named that is another tenant's",
+        key.target
+    )
 }
 
-fn defect(scene: Scene<'_>, table: &Table, key: &ForeignKey, case: &Case, attack: &Attempt) -> Defect {
-    let linked = matches!(scene.tenancy.classes.get(&key.target), Some(Class::Linked { .. }));
+fn defect(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    case: &Case,
+    attack: &Attempt,
+) -> Defect {
+    let linked = matches!(
+        scene.tenancy.classes.get(&key.target),
+        Some(Class::Linked { .. })
+    );
     let mut shown = attack.statements.clone();
     if let Some(count) = shown.last_mut() {
         count.insert_str(0, "-- rows that refer across tenants:\n");
@@ -304,7 +366,11 @@ fn defect(scene: Scene<'_>, table: &Table, key: &ForeignKey, case: &Case, attack
     };
     Defect {
         object: None,
-        severity: if linked { Severity::Weakness } else { Severity::Leak },
+        severity: if linked {
+            Severity::Weakness
+        } else {
+            Severity::Leak
+        },
         message,
         sql: transaction(&shown),
         sqlstate: None,
@@ -326,7 +392,10 @@ fn fix(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
         );
     };
     let pairs: Vec<(&str, &str)> = std::iter::once((own, theirs))
-        .chain(key.pairs().filter(|(child, parent)| *child != own && *parent != theirs))
+        .chain(
+            key.pairs()
+                .filter(|(child, parent)| *child != own && *parent != theirs),
+        )
         .collect();
     let targets: Vec<&str> = pairs.iter().map(|(_, parent)| *parent).collect();
     let exists = scene.catalog.tables.get(&key.target).is_some_and(|target| {

@@ -1,7 +1,9 @@
 //! An index whose first column is not the tenant's.
 
 use crate::check::{Check, Page, Scene};
-use crate::model::{Case, Class, Defect, IndexKey, Observation, Severity, Verdict, literal, quoted};
+use crate::model::{
+    Case, Class, Defect, IndexKey, Observation, Severity, Verdict, literal, quoted,
+};
 
 /// The check.
 pub(crate) static CHECK: IndexWithoutTenant = IndexWithoutTenant;
@@ -25,10 +27,17 @@ impl Check for IndexWithoutTenant {
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         let mut cases = Vec::new();
         for table in scene.catalog.roots() {
-            if !matches!(scene.tenancy.classes.get(&table.name), Some(Class::Scoped { .. })) {
+            if !matches!(
+                scene.tenancy.classes.get(&table.name),
+                Some(Class::Scoped { .. })
+            ) {
                 continue;
             }
-            for index in table.indexes.iter().filter(|index| !index.unique && !index.exclusion) {
+            for index in table
+                .indexes
+                .iter()
+                .filter(|index| !index.unique && !index.exclusion)
+            {
                 cases.push(Case {
                     check: self.page().id,
                     object: table.name.object(&index.name),
@@ -42,7 +51,10 @@ impl Check for IndexWithoutTenant {
 
     fn judge(&self, scene: Scene<'_>, case: &Case, _: &[Observation]) -> Verdict {
         let found = scene.catalog.roots().find_map(|table| {
-            let index = table.indexes.iter().find(|index| table.name.object(&index.name) == case.object)?;
+            let index = table
+                .indexes
+                .iter()
+                .find(|index| table.name.object(&index.name) == case.object)?;
             Some((table, index))
         });
         let Some((table, index)) = found else {
@@ -55,7 +67,9 @@ impl Check for IndexWithoutTenant {
         Verdict::Leaked(Box::new(Defect {
             object: None,
             severity: Severity::Note,
-            message: format!("its first column is not {tenant}: its cost grows with the other tenants' rows"),
+            message: format!(
+                "its first column is not {tenant}: its cost grows with the other tenants' rows"
+            ),
             sql: format!(
                 "SELECT indexdef FROM pg_indexes WHERE schemaname = {} AND indexname = {};",
                 literal(&table.name.schema),

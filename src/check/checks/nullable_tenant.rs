@@ -1,7 +1,9 @@
 //! A tenant column that may be NULL.
 
 use crate::check::{Check, Page, Scene};
-use crate::model::{Case, Class, Defect, NullMeans, Observation, Severity, Verdict, literal, quoted};
+use crate::model::{
+    Case, Class, Defect, NullMeans, Observation, Severity, Verdict, literal, quoted,
+};
 
 /// The check.
 pub(crate) static CHECK: NullableTenant = NullableTenant;
@@ -57,7 +59,10 @@ impl Check for NullableTenant {
         Verdict::Leaked(Box::new(Defect {
             object: None,
             severity: Severity::Weakness,
-            message: format!("{} may be NULL: such a row is no tenant's, and its composite keys are not checked", column.name),
+            message: format!(
+                "{} may be NULL: such a row is no tenant's, and its composite keys are not checked",
+                column.name
+            ),
             sql: format!(
                 "SELECT attname, attnotnull FROM pg_attribute WHERE attrelid = {}::regclass AND attname = {};",
                 literal(&table.name.quoted()),

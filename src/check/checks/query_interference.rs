@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
-    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Purpose, Query, QueryTenant, Session,
-    Severity, Stage, Verdict, WorldKind, literal, quoted,
+    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Purpose, Query,
+    QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
 };
 use crate::query::{Binding, Comparison, bindings, compare, infer, tenant_parameter};
 
@@ -63,14 +63,20 @@ impl Check for QueryInterference {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(query) = scene.queries.iter().find(|query| query.object == case.object) else {
+        let Some(query) = scene
+            .queries
+            .iter()
+            .find(|query| query.object == case.object)
+        else {
             return Verdict::Inconclusive("the query is not among those that were read".to_owned());
         };
         if let Some(problem) = &query.problem {
             return Verdict::Inconclusive(format!("the server does not take it: {problem}"));
         }
         if query.tenant == QueryTenant::Context && scene.tenancy.access.is_none() {
-            return Verdict::Inconclusive("it runs in a tenant context, and [access] says nothing of one".to_owned());
+            return Verdict::Inconclusive(
+                "it runs in a tenant context, and [access] says nothing of one".to_owned(),
+            );
         }
         if let QueryTenant::System(reason) = &query.tenant {
             return judge_system(reason, case, seen);
@@ -126,7 +132,13 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
     found
 }
 
-fn statements(scene: Scene<'_>, query: &Query, binding: &Binding, mode: Mode<'_>, writes: bool) -> Vec<String> {
+fn statements(
+    scene: Scene<'_>,
+    query: &Query,
+    binding: &Binding,
+    mode: Mode<'_>,
+    writes: bool,
+) -> Vec<String> {
     let witness = writes.then(|| match query.tenant {
         QueryTenant::System(_) => crossings(scene),
         _ => digests(scene),
@@ -193,7 +205,9 @@ fn not_ours(scene: Scene<'_>, table: &crate::model::RelationName) -> Option<Stri
         Class::Shared => Some("true".to_owned()),
         Class::Linked { through, column } => {
             let target = crossing::link_target(scene.catalog, through, column)?;
-            let owner = scene.tenancy.tenant_expression(scene.catalog, through, "m")?;
+            let owner = scene
+                .tenancy
+                .tenant_expression(scene.catalog, through, "m")?;
             Some(format!(
                 "NOT EXISTS (SELECT FROM {} m WHERE m.{} = t.{} AND {})",
                 through.quoted(),
@@ -204,7 +218,10 @@ fn not_ours(scene: Scene<'_>, table: &crate::model::RelationName) -> Option<Stri
         }
         Class::Root { .. } | Class::Scoped { .. } | Class::Derived { .. } => {
             let owner = scene.tenancy.tenant_expression(scene.catalog, table, "t")?;
-            Some(format!("({}) IS NOT TRUE", row::tenant_is(scene.tenancy, &owner, tenant)))
+            Some(format!(
+                "({}) IS NOT TRUE",
+                row::tenant_is(scene.tenancy, &owner, tenant)
+            ))
         }
         Class::Unclassified { .. } | Class::History => None,
     }
@@ -222,11 +239,19 @@ fn crossings(scene: Scene<'_>) -> String {
                 continue;
             }
             parts.extend(
-                crossing::count(scene.catalog, scene.tenancy, &table.name, key).map(|count| format!("({count})")),
+                crossing::count(scene.catalog, scene.tenancy, &table.name, key)
+                    .map(|count| format!("({count})")),
             );
         }
     }
-    format!("SELECT {}", if parts.is_empty() { "0".to_owned() } else { parts.join(" + ") })
+    format!(
+        "SELECT {}",
+        if parts.is_empty() {
+            "0".to_owned()
+        } else {
+            parts.join(" + ")
+        }
+    )
 }
 
 /// Where in an attempt's statements the query is run.
@@ -243,7 +268,10 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
     for (attempt, observation) in case.attempts.iter().zip(seen) {
         let outputs = &observation.outputs;
         let at = executed_at(attempt);
-        let (before, after) = (at.checked_sub(2).and_then(|i| observation.scalar(i)), observation.scalar(outputs.len().saturating_sub(1)));
+        let (before, after) = (
+            at.checked_sub(2).and_then(|i| observation.scalar(i)),
+            observation.scalar(outputs.len().saturating_sub(1)),
+        );
         if observation.worked() && outputs.len() > at + 1 && before != after {
             return Verdict::Leaked(Box::new(Defect {
                 object: None,
@@ -254,7 +282,8 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
                 ),
                 sql: row::transaction(&attempt.statements),
                 sqlstate: None,
-                fix: "Let every row that it writes refer to rows of the row's own tenant".to_owned(),
+                fix: "Let every row that it writes refer to rows of the row's own tenant"
+                    .to_owned(),
             }));
         }
     }
@@ -270,17 +299,32 @@ struct Evidence {
 }
 
 fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> Verdict {
-    let groups: Vec<(&[Attempt], &[Observation])> =
-        case.attempts.chunks(WORLDS.len()).zip(seen.chunks(WORLDS.len())).collect();
+    let groups: Vec<(&[Attempt], &[Observation])> = case
+        .attempts
+        .chunks(WORLDS.len())
+        .zip(seen.chunks(WORLDS.len()))
+        .collect();
     if groups.is_empty() {
         return Verdict::Inconclusive("nothing was tried".to_owned());
     }
     // A follow-up: the same binding as the owner and as the application.
-    if let Some(binding) = case.subject.strip_prefix("masked? ").and_then(|text| text.parse().ok()) {
-        let Some(found) = groups.first().and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen)) else {
-            return Verdict::Inconclusive("a difference that was seen once was not seen again".to_owned());
+    if let Some(binding) = case
+        .subject
+        .strip_prefix("masked? ")
+        .and_then(|text| text.parse().ok())
+    {
+        let Some(found) = groups
+            .first()
+            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
+        else {
+            return Verdict::Inconclusive(
+                "a difference that was seen once was not seen again".to_owned(),
+            );
         };
-        let open = groups.get(1).and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen)).is_some();
+        let open = groups
+            .get(1)
+            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
+            .is_some();
         return Verdict::Leaked(Box::new(defect(scene, query, &found, groups[0].0, !open)));
     }
     let mut first: Option<Evidence> = None;
@@ -309,7 +353,11 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
 
 /// Over its own rows alone the query must have met at least one.
 fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
-    let alone = || groups.iter().filter_map(|(attempts, seen)| Some((attempts.first()?, seen.first()?)));
+    let alone = || {
+        groups
+            .iter()
+            .filter_map(|(attempts, seen)| Some((attempts.first()?, seen.first()?)))
+    };
     let met = alone().any(|(attempt, observation)| {
         observation
             .outputs
@@ -317,7 +365,11 @@ fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
             .is_some_and(|output| output.affected > 0 || !output.rows.is_empty())
     });
     if met {
-        return Verdict::Held(format!("{} bindings in {} worlds", groups.len(), WORLDS.len() - LAYOUTS + 1));
+        return Verdict::Held(format!(
+            "{} bindings in {} worlds",
+            groups.len(),
+            WORLDS.len() - LAYOUTS + 1
+        ));
     }
     let refusal = alone().find_map(|(_, observation)| observation.refusal.as_ref());
     match refusal {
@@ -325,12 +377,20 @@ fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
             "it failed with every binding: {} (SQLSTATE {})",
             refusal.message, refusal.sqlstate
         )),
-        None => Verdict::Inconclusive(format!("it never met a row, with {} bindings", case.attempts.len() / WORLDS.len())),
+        None => Verdict::Inconclusive(format!(
+            "it never met a row, with {} bindings",
+            case.attempts.len() / WORLDS.len()
+        )),
     }
 }
 
 /// What a binding shows: a canary, another result, changed rows of others.
-fn evidence(scene: Scene<'_>, binding: usize, attempts: &[Attempt], seen: &[Observation]) -> Option<Evidence> {
+fn evidence(
+    scene: Scene<'_>,
+    binding: usize,
+    attempts: &[Attempt],
+    seen: &[Observation],
+) -> Option<Evidence> {
     let alone: Vec<&Observation> = seen.iter().take(LAYOUTS).collect();
     for (attempt, observation) in attempts.iter().zip(seen).skip(LAYOUTS) {
         let Stage::World { kind, .. } = attempt.stage else {
@@ -339,7 +399,11 @@ fn evidence(scene: Scene<'_>, binding: usize, attempts: &[Attempt], seen: &[Obse
         let at = executed_at(attempt);
         let with = |text: String, unique: bool| Evidence {
             binding,
-            text: format!("with {}, where the others are {}: {text}", attempt.label, kind.word()),
+            text: format!(
+                "with {}, where the others are {}: {text}",
+                attempt.label,
+                kind.word()
+            ),
             kind,
             unique,
         };
@@ -355,7 +419,10 @@ fn evidence(scene: Scene<'_>, binding: usize, attempts: &[Attempt], seen: &[Obse
             ));
         }
         if let Some(table) = changed(attempt, observation) {
-            return Some(with(format!("it changed rows of {table} that are not the organisation's"), false));
+            return Some(with(
+                format!("it changed rows of {table} that are not the organisation's"),
+                false,
+            ));
         }
         if let Comparison::Different(text) = compare(&alone, observation, at) {
             let unique = observation
@@ -369,12 +436,23 @@ fn evidence(scene: Scene<'_>, binding: usize, attempts: &[Attempt], seen: &[Obse
 }
 
 /// A value of somebody else's in the result, that the parameters did not bring in.
-fn canary<'a>(scene: Scene<'a>, executed: &str, observation: &Observation, at: usize) -> Option<(&'a str, &'a Canary)> {
+fn canary<'a>(
+    scene: Scene<'a>,
+    executed: &str,
+    observation: &Observation,
+    at: usize,
+) -> Option<(&'a str, &'a Canary)> {
     let output = observation.outputs.get(at)?;
-    let text: String = output.rows.iter().flatten().flatten().fold(String::new(), |mut all, cell| {
-        let _ = write!(all, "{} ", cell.to_lowercase());
-        all
-    });
+    let text: String =
+        output
+            .rows
+            .iter()
+            .flatten()
+            .flatten()
+            .fold(String::new(), |mut all, cell| {
+                let _ = write!(all, "{} ", cell.to_lowercase());
+                all
+            });
     text.match_indices("wtq").find_map(|(start, _)| {
         let token = text.get(start..start + 12)?;
         let (token, canary) = scene.worlds.canaries.get_key_value(token)?;
@@ -393,7 +471,10 @@ fn changed(attempt: &Attempt, observation: &Observation) -> Option<String> {
     if before == after {
         return None;
     }
-    let (before, after) = (observation.outputs.get(before)?, observation.outputs.get(after)?);
+    let (before, after) = (
+        observation.outputs.get(before)?,
+        observation.outputs.get(after)?,
+    );
     before
         .rows
         .iter()
@@ -402,9 +483,16 @@ fn changed(attempt: &Attempt, observation: &Observation) -> Option<String> {
         .and_then(|(a, _)| a.first()?.clone())
 }
 
-fn defect(scene: Scene<'_>, query: &Query, found: &Evidence, attempts: &[Attempt], masked: bool) -> Defect {
+fn defect(
+    scene: Scene<'_>,
+    query: &Query,
+    found: &Evidence,
+    attempts: &[Attempt],
+    masked: bool,
+) -> Defect {
     let inferred = infer(scene.catalog, query);
-    let no_tenant = query.tenant != QueryTenant::Context && tenant_parameter(query, &inferred, scene.tenancy).is_none();
+    let no_tenant = query.tenant != QueryTenant::Context
+        && tenant_parameter(query, &inferred, scene.tenancy).is_none();
     let mut message = found.text.clone();
     if no_tenant {
         message.push_str("; no parameter names the tenant");
@@ -412,7 +500,11 @@ fn defect(scene: Scene<'_>, query: &Query, found: &Evidence, attempts: &[Attempt
     if masked {
         message.push_str("; masked by row-level security");
     }
-    let severity = if masked || found.unique { Severity::Weakness } else { Severity::Leak };
+    let severity = if masked || found.unique {
+        Severity::Weakness
+    } else {
+        Severity::Leak
+    };
     let statements = attempts
         .iter()
         .find(|attempt| matches!(attempt.stage, Stage::World { kind, .. } if kind == found.kind))
@@ -432,12 +524,25 @@ fn defect(scene: Scene<'_>, query: &Query, found: &Evidence, attempts: &[Attempt
 fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
     let mut list: Vec<String> = statements
         .iter()
-        .filter(|sql| !sql.contains("setval(") && *sql != "SET CONSTRAINTS ALL IMMEDIATE" && *sql != "RESET ROLE")
+        .filter(|sql| {
+            !sql.contains("setval(")
+                && *sql != "SET CONSTRAINTS ALL IMMEDIATE"
+                && *sql != "RESET ROLE"
+        })
         .cloned()
         .collect();
-    let again: Vec<String> = list.iter().filter(|sql| sql.starts_with(EXECUTE)).cloned().collect();
-    let writes = statements.iter().any(|sql| sql == "SET CONSTRAINTS ALL IMMEDIATE");
-    let position = list.iter().position(|sql| sql.starts_with(EXECUTE)).unwrap_or(0);
+    let again: Vec<String> = list
+        .iter()
+        .filter(|sql| sql.starts_with(EXECUTE))
+        .cloned()
+        .collect();
+    let writes = statements
+        .iter()
+        .any(|sql| sql == "SET CONSTRAINTS ALL IMMEDIATE");
+    let position = list
+        .iter()
+        .position(|sql| sql.starts_with(EXECUTE))
+        .unwrap_or(0);
     if let Some(first) = list.get_mut(position) {
         first.insert_str(0, "-- with everyone's rows:\n");
     }
@@ -446,15 +551,26 @@ fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
         list.push("ROLLBACK TO SAVEPOINT before".to_owned());
     }
     list.push("RESET ROLE".to_owned());
-    list.push("-- with the organisation's own rows alone:\nSET LOCAL session_replication_role = replica".to_owned());
+    list.push(
+        "-- with the organisation's own rows alone:\nSET LOCAL session_replication_role = replica"
+            .to_owned(),
+    );
     for table in scene.worlds.order.iter().rev() {
         let shared = matches!(scene.tenancy.classes.get(table), Some(Class::Shared));
         if let Some(condition) = not_ours(scene, table).filter(|_| !shared) {
-            list.push(format!("DELETE FROM {} t WHERE {condition}", table.quoted()));
+            list.push(format!(
+                "DELETE FROM {} t WHERE {condition}",
+                table.quoted()
+            ));
         }
     }
     list.push("SET LOCAL session_replication_role = origin".to_owned());
-    list.extend(statements.iter().filter(|sql| sql.starts_with("SET LOCAL ROLE") || sql.contains("set_config")).cloned());
+    list.extend(
+        statements
+            .iter()
+            .filter(|sql| sql.starts_with("SET LOCAL ROLE") || sql.contains("set_config"))
+            .cloned(),
+    );
     list.extend(again);
     row::transaction(&list)
 }

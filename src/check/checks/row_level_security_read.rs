@@ -4,7 +4,8 @@ use crate::check::policy::{self, Stranger, attempt, blamed, may, repeated};
 use crate::check::row::{foreign, tenant_is};
 use crate::check::{Check, Page, Scene, crossing};
 use crate::model::{
-    Attempt, Case, Class, Context, Defect, NullMeans, Observation, Purpose, Severity, Table, Verdict, literal, quoted,
+    Attempt, Case, Class, Context, Defect, NullMeans, Observation, Purpose, Severity, Table,
+    Verdict, literal, quoted,
 };
 
 /// The check.
@@ -48,7 +49,10 @@ impl Check for RowLevelSecurityRead {
                 self.page().id,
                 &table.name,
                 "another",
-                vec![control.clone(), attempt(Purpose::Attack, "others' rows", acting, others)],
+                vec![
+                    control.clone(),
+                    attempt(Purpose::Attack, "others' rows", acting, others),
+                ],
             ));
             if !policy::has_context(scene) {
                 continue;
@@ -70,20 +74,37 @@ impl Check for RowLevelSecurityRead {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(table) = scene.catalog.roots().find(|table| table.name.to_string() == case.object) else {
+        let Some(table) = scene
+            .catalog
+            .roots()
+            .find(|table| table.name.to_string() == case.object)
+        else {
             return Verdict::Inconclusive("the table is not in the catalog".to_owned());
         };
         let ([_, attack], [control, attacked]) = (case.attempts.as_slice(), seen) else {
             return Verdict::Inconclusive("nothing was tried".to_owned());
         };
         if !may(scene, table, "SELECT")
-            && control.refusal.as_ref().is_some_and(|refusal| refusal.sqlstate == "42501")
+            && control
+                .refusal
+                .as_ref()
+                .is_some_and(|refusal| refusal.sqlstate == "42501")
         {
             return Verdict::NotApplicable("the role may not read it".to_owned());
         }
-        let number = |observation: &Observation| observation.scalar(0).and_then(|text| text.parse::<u64>().ok());
+        let number = |observation: &Observation| {
+            observation
+                .scalar(0)
+                .and_then(|text| text.parse::<u64>().ok())
+        };
         if number(attacked).unwrap_or(0) > 0 {
-            return Verdict::Leaked(Box::new(defect(scene, table, case, attack, number(attacked))));
+            return Verdict::Leaked(Box::new(defect(
+                scene,
+                table,
+                case,
+                attack,
+                number(attacked),
+            )));
         }
         match (&control.refusal, number(control)) {
             (Some(refusal), _) => Verdict::Inconclusive(format!(
@@ -106,16 +127,26 @@ fn counts(scene: Scene<'_>, table: &Table, class: &Class) -> Option<(String, Str
     if let Class::Linked { through, column } = class {
         let target = crossing::link_target(scene.catalog, through, column)?;
         let list = |rows: Vec<crate::check::row::RowRef<'_>>| {
-            let values: Vec<String> = rows.iter().filter_map(|row| row.cell(&target)).map(literal).collect();
+            let values: Vec<String> = rows
+                .iter()
+                .filter_map(|row| row.cell(&target))
+                .map(literal)
+                .collect();
             (!values.is_empty()).then(|| {
-                format!("SELECT count(*) FROM {name} t WHERE t.{} IN ({})", quoted(&target), values.join(", "))
+                format!(
+                    "SELECT count(*) FROM {name} t WHERE t.{} IN ({})",
+                    quoted(&target),
+                    values.join(", ")
+                )
             })
         };
         // Those that a row of the linking table names: a row that nobody is linked to is nobody's.
         let own = list(crate::check::row::acting(scene.worlds, &table.name))?;
         return Some((own, list(foreign(scene.worlds, &table.name))?));
     }
-    let expression = scene.tenancy.tenant_expression(scene.catalog, &table.name, "t")?;
+    let expression = scene
+        .tenancy
+        .tenant_expression(scene.catalog, &table.name, "t")?;
     let own = tenant_is(scene.tenancy, &expression, tenant);
     // A derived row whose parent is hidden has no tenant that could be seen: it is somebody else's.
     let others = match scene.tenancy.null_means {
@@ -143,14 +174,35 @@ fn unseen(scene: Scene<'_>, table: &Table) -> String {
         .to_owned()
 }
 
-fn defect(scene: Scene<'_>, table: &Table, case: &Case, attack: &Attempt, count: Option<u64>) -> Defect {
-    let linked = matches!(scene.tenancy.classes.get(&table.name), Some(Class::Linked { .. }));
+fn defect(
+    scene: Scene<'_>,
+    table: &Table,
+    case: &Case,
+    attack: &Attempt,
+    count: Option<u64>,
+) -> Defect {
+    let linked = matches!(
+        scene.tenancy.classes.get(&table.name),
+        Some(Class::Linked { .. })
+    );
     let object = blamed(scene, table, "SELECT");
-    let off = if table.row_security { "" } else { "; row-level security is not enabled" };
-    let whose = if case.subject == "another" { "other tenants' " } else { "" };
+    let off = if table.row_security {
+        ""
+    } else {
+        "; row-level security is not enabled"
+    };
+    let whose = if case.subject == "another" {
+        "other tenants' "
+    } else {
+        ""
+    };
     Defect {
         object: Some(object.clone()),
-        severity: if linked { Severity::Weakness } else { Severity::Leak },
+        severity: if linked {
+            Severity::Weakness
+        } else {
+            Severity::Leak
+        },
         message: format!(
             "the application's role read {} {whose}rows of {} with {} tenant's context{off}",
             count.unwrap_or(0),

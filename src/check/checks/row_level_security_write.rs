@@ -4,8 +4,8 @@ use crate::check::policy::{self, Stranger, attempt, may, repeated};
 use crate::check::row::{RowRef, acting, foreign, insert, predicate, spare, update};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Purpose, Severity, Table, Verdict, literal,
-    quoted,
+    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Purpose, Severity, Table,
+    Verdict, literal, quoted,
 };
 
 /// The check.
@@ -51,7 +51,12 @@ impl Check for RowLevelSecurityWrite {
                 } else {
                     Vec::new()
                 };
-                cases.push(policy::plain_case(self.page().id, &table.name, &format!("{way} another"), attempts));
+                cases.push(policy::plain_case(
+                    self.page().id,
+                    &table.name,
+                    &format!("{way} another"),
+                    attempts,
+                ));
                 if way == "move" || !policy::has_context(scene) {
                     continue;
                 }
@@ -62,7 +67,12 @@ impl Check for RowLevelSecurityWrite {
                         Vec::new()
                     };
                     let subject = format!("{way} {}", stranger.word());
-                    cases.push(policy::plain_case(self.page().id, &table.name, &subject, attempts));
+                    cases.push(policy::plain_case(
+                        self.page().id,
+                        &table.name,
+                        &subject,
+                        attempts,
+                    ));
                 }
             }
         }
@@ -70,25 +80,46 @@ impl Check for RowLevelSecurityWrite {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(table) = scene.catalog.roots().find(|table| table.name.to_string() == case.object) else {
+        let Some(table) = scene
+            .catalog
+            .roots()
+            .find(|table| table.name.to_string() == case.object)
+        else {
             return Verdict::Inconclusive("the table is not in the catalog".to_owned());
         };
         let way = case.subject.split(' ').next().unwrap_or_default();
-        let command = COMMANDS.iter().find(|(_, word)| *word == way).map_or("UPDATE", |(command, _)| command);
+        let command = COMMANDS
+            .iter()
+            .find(|(_, word)| *word == way)
+            .map_or("UPDATE", |(command, _)| command);
         if !may(scene, table, command) {
             return Verdict::NotApplicable(format!("the role may not {command}"));
         }
-        if table.row_security && policy::deciding(scene, table, command).is_empty() && !table.policies.is_empty() {
+        if table.row_security
+            && policy::deciding(scene, table, command).is_empty()
+            && !table.policies.is_empty()
+        {
             return Verdict::NotApplicable(format!("no policy lets the role {command}"));
         }
-        if way == "move" && !matches!(scene.tenancy.classes.get(&table.name), Some(Class::Scoped { .. })) {
+        if way == "move"
+            && !matches!(
+                scene.tenancy.classes.get(&table.name),
+                Some(Class::Scoped { .. })
+            )
+        {
             return Verdict::NotApplicable("its rows can't be moved by a column".to_owned());
         }
         judge(scene, table, case, command, seen)
     }
 }
 
-fn judge(scene: Scene<'_>, table: &Table, case: &Case, command: &str, seen: &[Observation]) -> Verdict {
+fn judge(
+    scene: Scene<'_>,
+    table: &Table,
+    case: &Case,
+    command: &str,
+    seen: &[Observation],
+) -> Verdict {
     let pairs = || case.attempts.iter().zip(seen);
     for (attack, observation) in pairs().filter(|(attempt, _)| attempt.purpose == Purpose::Attack) {
         let own: u64 = if attack.label == BLANKET {
@@ -101,10 +132,20 @@ fn judge(scene: Scene<'_>, table: &Table, case: &Case, command: &str, seen: &[Ob
             0
         };
         if observation.worked() && observation.affected(0) > own && !rewritten(case, seen, attack) {
-            return Verdict::Leaked(Box::new(defect(scene, table, case, command, attack, observation.affected(0) - own)));
+            return Verdict::Leaked(Box::new(defect(
+                scene,
+                table,
+                case,
+                command,
+                attack,
+                observation.affected(0) - own,
+            )));
         }
     }
-    let controls = || pairs().filter(|(attempt, _)| attempt.purpose == Purpose::Control && attempt.label != OWN_ROWS);
+    let controls = || {
+        pairs()
+            .filter(|(attempt, _)| attempt.purpose == Purpose::Control && attempt.label != OWN_ROWS)
+    };
     if controls().any(|(_, control)| control.worked() && control.affected(0) > 0) {
         let refusal = pairs()
             .filter(|(attempt, _)| attempt.purpose == Purpose::Attack)
@@ -117,7 +158,10 @@ fn judge(scene: Scene<'_>, table: &Table, case: &Case, command: &str, seen: &[Ob
     let refusal = controls().find_map(|(_, control)| control.refusal.clone());
     match refusal {
         Some(refusal) if matches!(refusal.sqlstate.as_str(), "P0001" | "0A000" | "55000") => {
-            Verdict::NotApplicable(format!("no such {command} is accepted at all: {}", refusal.message))
+            Verdict::NotApplicable(format!(
+                "no such {command} is accepted at all: {}",
+                refusal.message
+            ))
         }
         Some(refusal) => Verdict::Inconclusive(format!(
             "the control ({}) failed: {} (SQLSTATE {})",
@@ -155,7 +199,11 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
     match way {
         "insert" => {
             for row in spare(scene.worlds, 0, &table.name) {
-                attempts.push(make(Purpose::Control, "own row", insert(&table.name, row, &[])));
+                attempts.push(make(
+                    Purpose::Control,
+                    "own row",
+                    insert(&table.name, row, &[]),
+                ));
             }
             for row in spare(scene.worlds, 1, &table.name) {
                 let sql = insert(&table.name, row, &[]);
@@ -200,7 +248,11 @@ fn as_stranger(scene: Scene<'_>, table: &Table, way: &str, stranger: Stranger) -
             .collect()
     } else {
         let rows = acting(scene.worlds, &table.name);
-        rows.iter().rev().take(2).map(|row| change(table, *row, way)).collect()
+        rows.iter()
+            .rev()
+            .take(2)
+            .map(|row| change(table, *row, way))
+            .collect()
     };
     statements
         .into_iter()
@@ -216,7 +268,11 @@ fn as_stranger(scene: Scene<'_>, table: &Table, way: &str, stranger: Stranger) -
 /// A change of one row that leaves it as it is, or its deletion.
 fn change(table: &Table, row: RowRef<'_>, way: &str) -> String {
     if way == "delete" {
-        return format!("DELETE FROM {} WHERE {}", table.name.quoted(), predicate(table, row));
+        return format!(
+            "DELETE FROM {} WHERE {}",
+            table.name.quoted(),
+            predicate(table, row)
+        );
     }
     let column = free_column(table)
         .map(|column| column.name.clone())
@@ -230,10 +286,14 @@ fn change(table: &Table, row: RowRef<'_>, way: &str) -> String {
 /// reading.
 fn blanket(scene: Scene<'_>, table: &Table, way: &str, context: &Context) -> Vec<Attempt> {
     let name = table.name.quoted();
-    let Some(expression) = scene.tenancy.tenant_expression(scene.catalog, &table.name, &name) else {
+    let Some(expression) = scene
+        .tenancy
+        .tenant_expression(scene.catalog, &table.name, &name)
+    else {
         return Vec::new();
     };
-    let own = crate::check::row::tenant_is(scene.tenancy, &expression, scene.worlds.acting_tenant());
+    let own =
+        crate::check::row::tenant_is(scene.tenancy, &expression, scene.worlds.acting_tenant());
     let all = if way == "delete" {
         format!("DELETE FROM {name}")
     } else {
@@ -241,11 +301,18 @@ fn blanket(scene: Scene<'_>, table: &Table, way: &str, context: &Context) -> Vec
         let (Some(column), Some(row)) = (free_column(table), rows.first()) else {
             return Vec::new();
         };
-        let value = row.cell(&column.name).map_or_else(|| "NULL".to_owned(), literal);
+        let value = row
+            .cell(&column.name)
+            .map_or_else(|| "NULL".to_owned(), literal);
         format!("UPDATE {name} SET {} = {value}", quoted(&column.name))
     };
     vec![
-        attempt(Purpose::Control, OWN_ROWS, context.clone(), format!("{all} WHERE {own}")),
+        attempt(
+            Purpose::Control,
+            OWN_ROWS,
+            context.clone(),
+            format!("{all} WHERE {own}"),
+        ),
         attempt(Purpose::Attack, BLANKET, context.clone(), all),
     ]
 }
@@ -253,7 +320,10 @@ fn blanket(scene: Scene<'_>, table: &Table, way: &str, context: &Context) -> Vec
 /// A column that can be set to any row's value without touching a key.
 fn free_column(table: &Table) -> Option<&Column> {
     let in_key = |name: &str| {
-        table.foreign_keys.iter().any(|key| key.columns.iter().any(|column| column == name))
+        table
+            .foreign_keys
+            .iter()
+            .any(|key| key.columns.iter().any(|column| column == name))
             || table.indexes.iter().any(|index| {
                 (index.unique || index.exclusion)
                     && index.keys.iter().any(|key| match key {
@@ -265,7 +335,13 @@ fn free_column(table: &Table) -> Option<&Column> {
     table
         .writable_columns()
         .filter(|column| !column.identity && !in_key(&column.name))
-        .min_by_key(|column| table.checks.iter().filter(|check| check.expression.contains(&column.name)).count())
+        .min_by_key(|column| {
+            table
+                .checks
+                .iter()
+                .filter(|check| check.expression.contains(&column.name))
+                .count()
+        })
 }
 
 fn defect(
@@ -283,13 +359,28 @@ fn defect(
         "move" => "moved to another tenant",
         _ => "changed",
     };
-    let whose = if context == "another" && way != "move" { "another tenant's " } else { "" };
-    let with = if context == "another" { "in one tenant's context".to_owned() } else { format!("with {context} context") };
-    let off = if table.row_security { "" } else { "; row-level security is not enabled" };
+    let whose = if context == "another" && way != "move" {
+        "another tenant's "
+    } else {
+        ""
+    };
+    let with = if context == "another" {
+        "in one tenant's context".to_owned()
+    } else {
+        format!("with {context} context")
+    };
+    let off = if table.row_security {
+        ""
+    } else {
+        "; row-level security is not enabled"
+    };
     Defect {
         object: Some(policy::blamed(scene, table, command)),
         severity: Severity::Leak,
-        message: format!("the application's role {done} {rows} {whose}row(s) of {} {with}{off}", table.name),
+        message: format!(
+            "the application's role {done} {rows} {whose}row(s) of {} {with}{off}",
+            table.name
+        ),
         sql: repeated(scene, attack),
         sqlstate: None,
         fix: policy::fix(scene, table, &policy::blamed(scene, table, command)),

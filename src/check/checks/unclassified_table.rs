@@ -40,11 +40,15 @@ impl Check for UnclassifiedTable {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, _: &[Observation]) -> Verdict {
-        let class = scene.tenancy.classes.iter().find(|(name, _)| name.to_string() == case.object);
+        let class = scene
+            .tenancy
+            .classes
+            .iter()
+            .find(|(name, _)| name.to_string() == case.object);
         match class {
-            Some((_, Class::Unclassified { advice })) => {
-                Verdict::Inconclusive(format!("nobody knows whose its rows are; settle it with {advice}"))
-            }
+            Some((_, Class::Unclassified { advice })) => Verdict::Inconclusive(format!(
+                "nobody knows whose its rows are; settle it with {advice}"
+            )),
             Some((_, class)) => Verdict::Held(class.word().to_owned()),
             None => Verdict::Inconclusive("the table is not in the catalog".to_owned()),
         }

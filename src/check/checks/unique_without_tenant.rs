@@ -2,7 +2,8 @@
 
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Case, Catalog, Class, Defect, Index, IndexKey, Observation, Severity, Table, Verdict, literal, quoted,
+    Case, Catalog, Class, Defect, Index, IndexKey, Observation, Severity, Table, Verdict, literal,
+    quoted,
 };
 
 /// The check.
@@ -31,10 +32,17 @@ impl Check for UniqueWithoutTenant {
         let mut cases = Vec::new();
         for table in scene.catalog.roots() {
             let class = scene.tenancy.classes.get(&table.name);
-            if !matches!(class, Some(Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. })) {
+            if !matches!(
+                class,
+                Some(Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. })
+            ) {
                 continue;
             }
-            for index in table.indexes.iter().filter(|index| index.unique || index.exclusion) {
+            for index in table
+                .indexes
+                .iter()
+                .filter(|index| index.unique || index.exclusion)
+            {
                 cases.push(Case {
                     check: self.page().id,
                     object: table.name.object(&index.name),
@@ -48,14 +56,21 @@ impl Check for UniqueWithoutTenant {
 
     fn judge(&self, scene: Scene<'_>, case: &Case, _: &[Observation]) -> Verdict {
         let found = scene.catalog.roots().find_map(|table| {
-            let index = table.indexes.iter().find(|index| table.name.object(&index.name) == case.object)?;
+            let index = table
+                .indexes
+                .iter()
+                .find(|index| table.name.object(&index.name) == case.object)?;
             Some((table, index))
         });
         let Some((table, index)) = found else {
             return Verdict::Inconclusive("the key is not in the catalog".to_owned());
         };
         let carries = carriers(scene, table);
-        if index.plain_columns().iter().any(|column| carries.contains(column)) {
+        if index
+            .plain_columns()
+            .iter()
+            .any(|column| carries.contains(column))
+        {
             return Verdict::Held("the tenant is part of it".to_owned());
         }
         Verdict::Leaked(Box::new(defect(scene, table, index)))
@@ -85,16 +100,33 @@ fn defect(scene: Scene<'_>, table: &Table, index: &Index) -> Defect {
         .collect();
     let guessable = !server_made(scene.catalog, table, index);
     let (severity, why) = if guessable {
-        (Severity::Weakness, "a refusal tells one tenant that another has the value")
+        (
+            Severity::Weakness,
+            "a refusal tells one tenant that another has the value",
+        )
     } else {
-        (Severity::Note, "its values are made by the server and can't be guessed")
+        (
+            Severity::Note,
+            "its values are made by the server and can't be guessed",
+        )
     };
     let fix = match scene.tenancy.tenant_column(&table.name) {
-        Some(tenant) if matches!(scene.tenancy.classes.get(&table.name), Some(Class::Scoped { .. })) => format!(
-            "Make it unique by tenant: ({}, {})",
-            quoted(tenant),
-            columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ")
-        ),
+        Some(tenant)
+            if matches!(
+                scene.tenancy.classes.get(&table.name),
+                Some(Class::Scoped { .. })
+            ) =>
+        {
+            format!(
+                "Make it unique by tenant: ({}, {})",
+                quoted(tenant),
+                columns
+                    .iter()
+                    .map(|c| quoted(c))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        }
         _ => "Accept it with [[allow]] where the value is global by design".to_owned(),
     };
     Defect {
