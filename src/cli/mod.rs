@@ -1,6 +1,5 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
-mod accepted;
 mod arguments;
 mod call;
 mod explain;

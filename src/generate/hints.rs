@@ -14,6 +14,10 @@ use sqlparser::parser::Parser;
 
 /// What is known of a column's values.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is said by a CHECK or not"
+)]
 pub(super) struct Hints {
     /// Not below.
     pub(super) min: Option<f64>,

@@ -197,6 +197,10 @@ pub enum TypeKind {
 
 /// An index.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of an index as Postgres has it"
+)]
 pub struct Index {
     /// The name; that of its constraint where it has one.
     pub name: String,
@@ -244,6 +248,10 @@ pub enum IndexKey {
 
 /// A foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of a constraint as Postgres has it"
+)]
 pub struct ForeignKey {
     /// The constraint's name.
     pub name: String,

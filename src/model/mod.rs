@@ -25,7 +25,9 @@ pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
-pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
+pub use report::{
+    DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+};
 pub use script::{ScriptError, Statement, split};
 pub use settings::{
     Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
