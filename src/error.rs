@@ -1,6 +1,7 @@
 //! [`Error`]: the harness could not do its work. What is wrong with the user's schema is a
 //! [`Finding`](crate::model::Finding), never an error.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The harness could not do its work; each message says what to do about it.
@@ -90,12 +91,12 @@ fn describe(error: &sqlx::Error) -> String {
     };
     let mut text = database.message().to_owned();
     if let Some(code) = database.code() {
-        text.push_str(&format!(" (SQLSTATE {code})"));
+        let _ = write!(text, " (SQLSTATE {code})");
     }
     if let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         for (label, part) in [("detail", postgres.detail()), ("hint", postgres.hint())] {
             if let Some(part) = part {
-                text.push_str(&format!("; {label}: {part}"));
+                let _ = write!(text, "; {label}: {part}");
             }
         }
     }

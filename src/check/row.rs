@@ -137,6 +137,6 @@ pub(super) fn tenant_is(tenancy: &Tenancy, expression: &str, tenant: &str) -> St
 
 /// A transaction that is rolled back, for `psql`.
 pub(super) fn transaction(statements: &[String]) -> String {
-    let body: String = statements.iter().map(|sql| format!("{sql};\n")).collect();
-    format!("BEGIN;\n{body}ROLLBACK;\n")
+    let body = statements.join(";\n");
+    format!("BEGIN;\n{body};\nROLLBACK;\n")
 }

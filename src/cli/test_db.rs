@@ -4,10 +4,10 @@ use std::io::IsTerminal as _;
 
 use super::call::{self, Outcome};
 use super::progress::Progress;
-use super::{accepted, output, usage};
+use super::{output, usage};
 use crate::check;
 use crate::config::{self, CommandLine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Report, Settings};
 use crate::report;
 
@@ -17,17 +17,21 @@ pub(super) async fn run(command_line: CommandLine) -> Result<u8> {
     if settings.run.list {
         return list(&settings);
     }
-    let baseline = accepted::read_baseline(&settings)?;
     let progress = Progress::on_terminal();
     let outcome = call::run(&settings, &|stage| progress.show(stage)).await;
     progress.clear();
     match outcome? {
         Outcome::Command(status) => Ok(status),
-        Outcome::Report(mut report) => {
-            let mistake = accepted::accept_and_write(&settings, baseline, &mut report)?;
+        Outcome::Report(report) => {
             show(&settings, &report)?;
             // Only now: who mends an [[allow]] wants to see what is left of the findings.
-            mistake.map_or_else(|| Ok(report.verdict().exit_status()), Err)
+            match &report.mistake {
+                None => Ok(report.verdict().exit_status()),
+                Some(mistake) => Err(Error::Configuration {
+                    place: mistake.place.clone(),
+                    message: mistake.message.clone(),
+                }),
+            }
         }
     }
 }

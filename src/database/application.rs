@@ -149,11 +149,11 @@ fn password(server: &Server, role: &str) -> String {
     let secret = server.administrator().password.clone().unwrap_or_default();
     let (host, port) = server.tcp();
     let digest = Sha256::digest(format!("watertight {role} {secret} {host} {port}"));
-    digest
+    let number = digest
         .iter()
         .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
 }
 
 /// Runs a statement with a password in it: an error must not repeat the statement.

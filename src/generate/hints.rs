@@ -14,6 +14,10 @@ use sqlparser::parser::Parser;
 
 /// What is known of a column's values.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is said by a CHECK or not"
+)]
 pub(super) struct Hints {
     /// Not below.
     pub(super) min: Option<f64>,
@@ -80,8 +84,10 @@ impl Reading {
 
 /// Reads a CHECK; the column of a domain's is `value`.
 pub(super) fn read(expression: &str, into: &mut Reading) {
+    // The one form that Postgres prints and the parser does not read.
+    let expression = expression.replace("TRIM(BOTH FROM ", "btrim(");
     let parsed = Parser::new(&PostgreSqlDialect {})
-        .try_with_sql(expression)
+        .try_with_sql(&expression)
         .and_then(|mut parser| parser.parse_expr());
     if let Ok(parsed) = parsed {
         conjunct(&parsed, into);

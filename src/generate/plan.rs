@@ -42,6 +42,10 @@ pub(super) struct KeyPlan<'a> {
 }
 
 /// Columns that must differ from row to row.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of a unique key"
+)]
 pub(super) struct Unique<'a> {
     pub(super) columns: Vec<&'a str>,
     /// The tenant column is not among them: they differ over all tenants.

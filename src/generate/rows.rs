@@ -86,7 +86,7 @@ struct Draft<'a> {
     table: &'a TablePlan<'a>,
 }
 
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     fn position(&self, column: &str) -> Option<usize> {
         self.table
             .columns
@@ -227,7 +227,7 @@ impl<'a> Maker<'a> {
             }
         }
         for (column, profile) in &table.columns {
-            if draft.get(&column.name).is_none() && !self.is_late(table, &column.name) {
+            if draft.get(&column.name).is_none() && !Self::is_late(table, &column.name) {
                 let cell = self.cell(&draft, column, profile)?;
                 draft.set(&column.name, cell);
             }
@@ -238,7 +238,7 @@ impl<'a> Maker<'a> {
     }
 
     /// The column waits for a parent that is made later.
-    fn is_late(&self, table: &TablePlan<'_>, column: &str) -> bool {
+    fn is_late(table: &TablePlan<'_>, column: &str) -> bool {
         table
             .keys
             .iter()
@@ -286,13 +286,15 @@ impl<'a> Maker<'a> {
             }
         }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
-            if draft.cells[position].is_some() || self.is_late(table, &column.name) {
+            if draft.cells[position].is_some() || Self::is_late(table, &column.name) {
                 continue;
             }
-            let fresh = table.uniques.iter().any(|unique| {
-                unique.columns.contains(&column.name.as_str())
-                    && (unique.global || extra || draft.salt > 0)
-            });
+            // What the server goes on refusing may be any of the model's values.
+            let fresh = draft.salt > 1
+                || table.uniques.iter().any(|unique| {
+                    unique.columns.contains(&column.name.as_str())
+                        && (unique.global || extra || draft.salt > 0)
+                });
             let cell = if fresh {
                 self.cell(&draft, column, profile)?
             } else {
@@ -540,7 +542,7 @@ impl<'a> Maker<'a> {
                 0
             } else {
                 match (draft.place.part, draft.place.tenant) {
-                    (Part::Shared, _) | (Part::Acting, _) | (Part::Spare, 0) => 1,
+                    (Part::Shared | Part::Acting, _) | (Part::Spare, 0) => 1,
                     (Part::Different | Part::Spare, _) => 2,
                     (Part::Twins, _) => 3,
                 }
@@ -582,7 +584,7 @@ impl<'a> Maker<'a> {
                     .columns
                     .iter()
                     .map(|(column, _)| {
-                        self.is_late(table, &column.name)
+                        Self::is_late(table, &column.name)
                             && Some(column.name.as_str()) != table.tenant_column()
                     })
                     .collect();

@@ -1,6 +1,7 @@
 //! Cases → verdicts → report.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::place;
 use crate::check::{self, Check, Scene};
@@ -110,9 +111,7 @@ pub(super) fn fill(
         .into_values()
         .map(|(mut finding, ways)| {
             if ways > 1 {
-                finding
-                    .message
-                    .push_str(&format!(" (and in {} more ways)", ways - 1));
+                let _ = write!(finding.message, " (and in {} more ways)", ways - 1);
             }
             finding.place = place::of(&finding, migrations, scene);
             finding.versions = vec![major.clone()];

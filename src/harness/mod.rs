@@ -3,6 +3,7 @@
 //! migrations → server → template → catalog → tenancy → worlds ← the server judges rows → clones ← rows → cases →
 //! observations → verdicts → report.
 
+mod accepted;
 mod assemble;
 mod place;
 mod prepare;
@@ -56,6 +57,7 @@ impl Harness {
     /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
         let started = Instant::now();
+        let baseline = accepted::read_baseline(&self.settings)?;
         progress("reading migrations");
         let migrations = self.migrations()?;
         progress("starting a server");
@@ -71,8 +73,9 @@ impl Harness {
         } else {
             server.stop().await
         };
-        let report = result?;
+        let mut report = result?;
         ended?;
+        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
         Ok(report)
     }
 

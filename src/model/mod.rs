@@ -18,17 +18,20 @@ pub use case::{
 };
 pub use catalog::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
-    Table, Type, TypeKind,
+    Sequence, Table, Type, TypeKind,
 };
 pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
-pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
+pub use report::{
+    DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+};
 pub use script::{ScriptError, Statement, split};
 pub use settings::{
-    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, Settings, Shard, TenantSettings,
+    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
+    TenantSettings,
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

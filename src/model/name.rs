@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Key words that `quote_ident` quotes: all that PostgreSQL 18's `pg_get_keywords()` lists with another category
+/// Key words that `quote_ident` quotes: all that `PostgreSQL` 18's `pg_get_keywords()` lists with another category
 /// than `U`. One list for all versions, so that an object is spelled alike everywhere; sorted.
 #[rustfmt::skip]
 const KEYWORDS: [&str; 164] = [

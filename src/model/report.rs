@@ -131,6 +131,17 @@ pub struct Report {
     pub kept: Vec<String>,
     /// Weaknesses fail the run too.
     pub deny_weakness: bool,
+    /// A setting that the run showed to be wrong: the run has failed, whatever it found.
+    pub mistake: Option<Mistake>,
+}
+
+/// A setting that the run showed to be wrong: an `[[allow]]` that matched nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file and line.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub message: String,
 }
 
 impl Report {

@@ -1,6 +1,7 @@
 //! A file of queries → queries.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use crate::model::{Query, QueryTenant, Returns, Token, TokenKind, Tokens, split};
 
@@ -100,17 +101,14 @@ impl Header {
         if let Some(reason) = text.strip_prefix("system") {
             return QueryTenant::System(reason.trim().to_owned());
         }
-        let position = match text.strip_prefix('$') {
-            Some(number) => number
-                .parse::<usize>()
-                .ok()
-                .and_then(|number| numbers.iter().position(|n| *n == number)),
-            None => {
-                let name = text.trim_start_matches([':', '@']);
-                parameters
-                    .iter()
-                    .position(|parameter| parameter.as_deref() == Some(name))
-            }
+        let position = if let Some(number) = text.strip_prefix('$') {
+            let number: Option<usize> = number.parse().ok();
+            number.and_then(|number| numbers.iter().position(|n| *n == number))
+        } else {
+            let name = text.trim_start_matches([':', '@']);
+            parameters
+                .iter()
+                .position(|parameter| parameter.as_deref() == Some(name))
         };
         position.map_or(QueryTenant::Inferred, |position| {
             QueryTenant::Parameter(position + 1)
@@ -145,7 +143,7 @@ fn positional(text: &str) -> (String, Vec<Option<String>>, Vec<usize>) {
             continue;
         };
         sql.push_str(&text[copied..token.offset]);
-        sql.push_str(&format!("${}", position + 1));
+        let _ = write!(sql, "${}", position + 1);
         copied = until;
     }
     sql.push_str(&text[copied..]);

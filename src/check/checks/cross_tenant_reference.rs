@@ -274,11 +274,7 @@ fn judge(
             continue;
         }
         match (&control.refusal, &attacked.refusal) {
-            (Some(refusal), _) => failed.push(refusal.clone()),
-            (None, Some(refusal))
-                if matches!(refusal.sqlstate.as_str(), "23503" | "23514" | "42501")
-                    || refusal.sqlstate.starts_with("P0") =>
-            {
+            (None, Some(refusal)) if about_the_tenant(&refusal.sqlstate) => {
                 held.get_or_insert_with(|| {
                     let by = refusal.constraint.as_deref().unwrap_or("a trigger");
                     let what = if by == key.name {
@@ -289,7 +285,7 @@ fn judge(
                     format!("refused by {what} ({})", refusal.sqlstate)
                 });
             }
-            (None, Some(refusal)) => failed.push(refusal.clone()),
+            (Some(refusal), _) | (None, Some(refusal)) => failed.push(refusal.clone()),
             (None, None) if control.affected(0) > 0 => {
                 held.get_or_insert("no row was changed".to_owned());
             }
@@ -316,6 +312,11 @@ fn judge(
         )),
         None => Verdict::Inconclusive("the control changed no row".to_owned()),
     }
+}
+
+/// A refusal by key, CHECK, privilege or trigger; others (a unique value that is taken) say nothing of the tenant.
+fn about_the_tenant(sqlstate: &str) -> bool {
+    matches!(sqlstate, "23503" | "23514" | "42501") || sqlstate.starts_with("P0")
 }
 
 fn no_attempt(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
