@@ -182,15 +182,18 @@ impl<'a> TablePlan<'a> {
 
     /// A unique key is made of references alone: there are at most as many rows as pairs of parents.
     pub(super) fn bounded_by_parents(&self) -> bool {
-        self.uniques.iter().any(|unique| {
-            unique.columns.iter().all(|column| {
-                self.tenant_column() == Some(column)
-                    || self
-                        .keys
-                        .iter()
-                        .any(|key| !key.late && key.key.columns.iter().any(|name| name == column))
+        // One that holds for some rows only leaves room for the others.
+        self.uniques
+            .iter()
+            .filter(|unique| !unique.partial)
+            .any(|unique| {
+                unique.columns.iter().all(|column| {
+                    self.tenant_column() == Some(column)
+                        || self.keys.iter().any(|key| {
+                            !key.late && key.key.columns.iter().any(|name| name == column)
+                        })
+                })
             })
-        })
     }
 }
 
