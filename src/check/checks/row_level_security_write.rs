@@ -4,8 +4,8 @@ use crate::check::policy::{self, Stranger, attempt, may, repeated};
 use crate::check::row::{RowRef, acting, foreign, insert, predicate, spare, update};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Purpose, Severity, Table,
-    Verdict, literal, quoted,
+    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Policy, Purpose, Severity,
+    Table, Verdict, literal, quoted,
 };
 
 /// The check.
@@ -109,7 +109,38 @@ impl Check for RowLevelSecurityWrite {
         {
             return Verdict::NotApplicable("its rows can't be moved by a column".to_owned());
         }
-        judge(scene, table, case, command, seen)
+        match judge(scene, table, case, command, seen) {
+            Verdict::Leaked(defect) => Verdict::Leaked(defect),
+            // Another guard stopped the attack, as a row that refers to the deleted one does: not the policy.
+            verdict if case.subject.ends_with(" another") => {
+                policy::always_true(scene, table, command).map_or(verdict, |wide| {
+                    Verdict::Leaked(Box::new(always_true(scene, table, wide, command)))
+                })
+            }
+            verdict => verdict,
+        }
+    }
+}
+
+/// A policy that holds for every row, though no attack through it worked.
+fn always_true(scene: Scene<'_>, table: &Table, wide: &Policy, command: &str) -> Defect {
+    let object = table.name.object(&wide.name);
+    Defect {
+        object: Some(object.clone()),
+        severity: Severity::Weakness,
+        message: format!(
+            "it lets the application's role {command} any row of {}: what was tried was stopped by something else",
+            table.name
+        ),
+        sql: format!(
+            "SELECT policyname, cmd, qual, with_check FROM pg_policies WHERE schemaname = {} AND tablename = {} AND \
+             policyname = {};",
+            literal(&table.name.schema),
+            literal(&table.name.name),
+            literal(&wide.name)
+        ),
+        sqlstate: None,
+        fix: policy::fix(scene, table, &object),
     }
 }
 
