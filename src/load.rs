@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::model::{
     Catalog, Cell, Dataset, RelationName, Rows, Table, literal, quoted, quoted_list,
 };
@@ -52,40 +52,95 @@ pub async fn load(
     let mut found: Vec<Refused> = Vec::new();
     run(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
     for (number, dataset) in datasets.iter().enumerate() {
-        for name in layout.order {
-            let (Some(rows), Some(table)) = (dataset.get(name), layout.catalog.tables.get(name))
-            else {
-                continue;
-            };
-            if rows.rows.is_empty() {
-                continue;
-            }
+        // All at once first; table by table, and row by row, only where that is refused.
+        run(connection, "SAVEPOINT watertight_dataset").await?;
+        match copy_all(connection, layout, dataset).await {
+            Ok(()) => continue,
+            Err(error) if about_a_row(&error) => {}
+            Err(error) => return Err(error).doing("load rows"),
+        }
+        run(connection, "ROLLBACK TO SAVEPOINT watertight_dataset").await?;
+        for (table, rows) in parts(layout, dataset) {
             let orphans = !found.is_empty();
-            let refused = load_table(connection, layout, table, rows, orphans).await?;
-            if let Some((rows, message)) = refused {
+            if let Some((rows, message)) =
+                load_table(connection, layout, table, rows, orphans).await?
+            {
                 found.push(Refused {
                     dataset: number,
-                    table: name.clone(),
+                    table: table.name.clone(),
                     rows,
                     message,
                 });
             }
         }
-        if !found.is_empty() {
-            continue;
-        }
-        for name in layout.order {
-            if let (Some(keys), Some(rows), Some(table)) = (
-                layout.late.get(name),
-                dataset.get(name),
-                layout.catalog.tables.get(name),
-            ) {
-                set_late(connection, table, keys, rows).await?;
-            }
+        if found.is_empty() {
+            found.extend(late_refused(connection, layout, number, dataset).await?);
         }
     }
     if found.is_empty() {
         found.extend(settle_constraints(connection, datasets).await?);
+    }
+    Ok(found)
+}
+
+/// The tables of a data set that have rows, parents first.
+fn parts<'l>(
+    layout: Layout<'l>,
+    dataset: &'l Dataset,
+) -> impl Iterator<Item = (&'l Table, &'l Rows)> {
+    layout.order.iter().filter_map(move |name| {
+        let rows = dataset.get(name).filter(|rows| !rows.rows.is_empty())?;
+        Some((layout.catalog.tables.get(name)?, rows))
+    })
+}
+
+/// Loads a data set that the server is expected to take.
+async fn copy_all(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    dataset: &Dataset,
+) -> Result<(), sqlx::Error> {
+    for (table, rows) in parts(layout, dataset) {
+        let late = late_columns(layout.late.get(&table.name), table);
+        copy(connection, table, rows, &late).await?;
+    }
+    for (table, rows) in parts(layout, dataset) {
+        let late = late_columns(layout.late.get(&table.name), table);
+        let updates: Vec<String> = (0..rows.rows.len())
+            .filter_map(|number| late_update(table, rows, number, &late))
+            .collect();
+        if !updates.is_empty() {
+            try_run(connection, &updates.join(";")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the columns of keys that close a circle, row by row, or says which rows the server refuses.
+async fn late_refused(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    number: usize,
+    dataset: &Dataset,
+) -> Result<Vec<Refused>> {
+    let mut found = Vec::new();
+    for (table, rows) in parts(layout, dataset) {
+        let late = late_columns(layout.late.get(&table.name), table);
+        for row in 0..rows.rows.len() {
+            let Some(update) = late_update(table, rows, row, &late) else {
+                continue;
+            };
+            run(connection, "SAVEPOINT watertight_row").await?;
+            if let Err(error) = try_run(connection, &update).await {
+                run(connection, "ROLLBACK TO SAVEPOINT watertight_row").await?;
+                found.push(Refused {
+                    dataset: number,
+                    table: table.name.clone(),
+                    rows: vec![row],
+                    message: described(&error),
+                });
+            }
+        }
     }
     Ok(found)
 }
@@ -259,43 +314,32 @@ fn escape(cell: &Cell, into: &mut String) {
     }
 }
 
-/// Sets the columns of keys that close a circle.
-async fn set_late(
-    connection: &mut PgConnection,
-    table: &Table,
-    keys: &[String],
-    rows: &Rows,
-) -> Result<()> {
-    let columns = late_columns(Some(&keys.to_vec()), table);
+/// The UPDATE that sets a row's columns of keys that close a circle; `None` where they stay NULL.
+fn late_update(table: &Table, rows: &Rows, number: usize, late: &[&str]) -> Option<String> {
+    let pair = |column: &&str| {
+        let value = rows.cell(number, column)?.as_ref()?;
+        Some(format!("{} = {}", quoted(column), literal(value)))
+    };
+    let set: Vec<String> = late.iter().filter_map(pair).collect();
+    // Without a primary key the row is found by all that it was loaded with.
     let key = table.primary_key();
-    for number in 0..rows.rows.len() {
-        let cell = |column: &str| rows.cell(number, column).and_then(Option::as_ref);
-        let set: Vec<String> = columns
-            .iter()
-            .filter_map(|column| Some(format!("{} = {}", quoted(column), literal(cell(column)?))))
-            .collect();
-        if set.is_empty() {
-            continue;
-        }
-        let found: Vec<String> = key
-            .iter()
-            .filter_map(|column| Some(format!("{} = {}", quoted(column), literal(cell(column)?))))
-            .collect();
-        if found.is_empty() {
-            return Err(Error::Server(format!(
-                "{} has no primary key, and its references go round in a circle: its rows can't be completed",
-                table.name
-            )));
-        }
-        let sql = format!(
+    let found: Vec<String> = if key.is_empty() {
+        let columns = rows.columns.iter().map(String::as_str);
+        columns
+            .filter(|column| !late.contains(column))
+            .filter_map(|column| pair(&column))
+            .collect()
+    } else {
+        key.iter().filter_map(pair).collect()
+    };
+    (!set.is_empty()).then(|| {
+        format!(
             "UPDATE {} SET {} WHERE {}",
             table.name.quoted(),
             set.join(", "),
             found.join(" AND ")
-        );
-        run(connection, &sql).await?;
-    }
-    Ok(())
+        )
+    })
 }
 
 /// An INSERT of one row, identity columns given.

@@ -82,7 +82,7 @@ fn parse() -> std::result::Result<Arguments, clap::Error> {
 async fn run(command: Command) -> Result<u8> {
     match command {
         Command::TestDb(options) => {
-            signal::or_interrupted(test_db::run(options.into_command_line())).await
+            signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
         }
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),

@@ -201,7 +201,7 @@ impl Given {
 pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<()> {
     let run = &mut settings.run;
     match key {
-        "server" => given.one()?.clone_into(&mut run.server),
+        "server" => run.server = given.one()?.into(),
         "postgres" => run.postgres = given.majors()?,
         "image" => run.image = Some(given.one()?.to_owned()),
         "pg_bin" => run.pg_bin = Some(given.path()?),

@@ -135,7 +135,7 @@ fn nothing_said_is_the_defaults() {
     assert_eq!(settings.access, None);
     let run = &settings.run;
     assert_eq!((run.organisations, run.rows, run.cases), (3, 6, 1));
-    assert_eq!((run.server.as_str(), run.format.as_str()), ("auto", "text"));
+    assert_eq!((&*run.server, run.format.as_str()), ("auto", "text"));
     assert_eq!(run.timeout, Duration::from_secs(30));
     assert!(run.is_full());
     let path = settings.migrate.required_path().unwrap_err();

@@ -289,10 +289,12 @@ impl<'a> Maker<'a> {
             if draft.cells[position].is_some() || self.is_late(table, &column.name) {
                 continue;
             }
-            let fresh = table.uniques.iter().any(|unique| {
-                unique.columns.contains(&column.name.as_str())
-                    && (unique.global || extra || draft.salt > 0)
-            });
+            // What the server goes on refusing may be any of the model's values.
+            let fresh = draft.salt > 1
+                || table.uniques.iter().any(|unique| {
+                    unique.columns.contains(&column.name.as_str())
+                        && (unique.global || extra || draft.salt > 0)
+                });
             let cell = if fresh {
                 self.cell(&draft, column, profile)?
             } else {

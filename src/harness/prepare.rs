@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
-use crate::load::{Layout, Refused, load};
+use crate::load::{Layout, Refused, insert, load};
 use crate::model::{
     Catalog, Cell, Class, Dataset, Query, RelationName, RunSettings, Tenancy, WorldKind, Worlds,
 };
@@ -161,7 +161,7 @@ async fn judge(
     Ok(found)
 }
 
-/// Spare rows are never there together: each is tried alone.
+/// Spare rows are never there together: each is tried alone, in one message.
 async fn spares(
     connection: &mut PgConnection,
     layout: Layout<'_>,
@@ -172,17 +172,27 @@ async fn spares(
         let Some(rows) = dataset.get(name) else {
             continue;
         };
-        for number in 0..rows.rows.len() {
-            let mut one = rows.clone();
-            one.rows = vec![rows.rows[number].clone()];
-            let single = Dataset::from([(name.clone(), one)]);
-            execute(connection, "SAVEPOINT spare").await?;
-            let refused = load(connection, layout, &[&single]).await?;
-            execute(connection, "ROLLBACK TO SAVEPOINT spare").await?;
-            found.extend(refused.into_iter().map(|refused| Refused {
+        for (number, row) in rows.rows.iter().enumerate() {
+            let sql = format!(
+                "SAVEPOINT spare; {}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT spare; RELEASE SAVEPOINT spare",
+                insert(name, &rows.columns, row)
+            );
+            let Err(error) = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
+                continue;
+            };
+            execute(
+                connection,
+                "ROLLBACK TO SAVEPOINT spare; RELEASE SAVEPOINT spare",
+            )
+            .await?;
+            found.push(Refused {
+                dataset: 0,
+                table: name.clone(),
                 rows: vec![number],
-                ..refused
-            }));
+                message: error
+                    .as_database_error()
+                    .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+            });
         }
     }
     Ok(found)

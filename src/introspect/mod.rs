@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use crate::error::{Doing, Error, Result};
 use crate::model::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Index, IndexKey, Policy, RelationName,
-    Role, Table,
+    Role, Sequence, Table,
 };
 
 /// Tables of the user: no system schemas, no members of extensions, not the harness's own schema.
@@ -50,7 +50,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     }
     count_existing(connection, &mut tables).await?;
     let roles = rows::<Role>(connection, "roles", ROLES).await?;
-    let sequences = rows::<RawName>(connection, "sequences", &sequences_sql()).await?;
+    let sequences = rows::<RawSequence>(connection, "sequences", &sequences_sql()).await?;
     let types = types::read(connection, &tables).await?;
     Ok(Catalog {
         tables,
@@ -59,7 +59,13 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
             .into_iter()
             .map(|role| (role.name.clone(), role))
             .collect(),
-        sequences: sequences.iter().map(RawName::name).collect(),
+        sequences: sequences
+            .into_iter()
+            .map(|raw| Sequence {
+                name: raw.on.name(),
+                start: raw.start,
+            })
+            .collect(),
     })
 }
 
@@ -181,6 +187,13 @@ struct On<T> {
     #[serde(flatten)]
     on: RawName,
     item: T,
+}
+
+#[derive(Deserialize)]
+struct RawSequence {
+    #[serde(flatten)]
+    on: RawName,
+    start: i64,
 }
 
 #[derive(Deserialize)]
@@ -402,7 +415,8 @@ const ROLES: &str = "SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolbyp
 
 fn sequences_sql() -> String {
     format!(
-        "SELECT n.nspname AS schema, c.relname AS relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        "SELECT n.nspname AS schema, c.relname AS relation, s.seqstart AS start
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
          WHERE {} ORDER BY 1, 2",
         USER_TABLES.replace("c.relkind IN ('r', 'p')", "c.relkind = 'S'")
     )

@@ -16,7 +16,7 @@ pub struct Catalog {
     /// Roles of the server.
     pub roles: BTreeMap<String, Role>,
     /// Sequences, in the order of their names.
-    pub sequences: Vec<RelationName>,
+    pub sequences: Vec<Sequence>,
 }
 
 impl Catalog {
@@ -38,6 +38,27 @@ impl Catalog {
             oid = *base;
         }
         oid
+    }
+}
+
+/// A sequence.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// Schema and name.
+    pub name: RelationName,
+    /// What it gives out first.
+    pub start: i64,
+}
+
+impl Sequence {
+    /// The call that sets it to its beginning.
+    #[must_use]
+    pub fn restart(&self) -> String {
+        format!(
+            "setval({}, {}, false)",
+            super::literal(&self.name.quoted()),
+            self.start
+        )
     }
 }
 

@@ -18,7 +18,7 @@ pub use case::{
 };
 pub use catalog::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
-    Table, Type, TypeKind,
+    Sequence, Table, Type, TypeKind,
 };
 pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
 pub use finding::{Finding, Inconclusive, Place, Severity};
@@ -28,7 +28,8 @@ pub use query::{Query, QueryTenant, Returns};
 pub use report::{DatasetFacts, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings};
 pub use script::{ScriptError, Statement, split};
 pub use settings::{
-    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, Settings, Shard, TenantSettings,
+    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
+    TenantSettings,
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

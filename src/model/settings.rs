@@ -1,6 +1,8 @@
 //! What the user asked for, from wherever it was said; `config` reads it.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ pub struct Settings {
 )]
 pub struct RunSettings {
     /// `auto`, `docker`, `local`, `embedded` or a URL, as it was written.
-    pub server: String,
+    pub server: ServerText,
     /// Major versions of Postgres; none is the newest that there is.
     pub postgres: Vec<u32>,
     /// The Docker image.
@@ -85,7 +87,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            server: "auto".into(),
+            server: ServerText::from("auto"),
             postgres: Vec::new(),
             image: None,
             pg_bin: None,
@@ -151,6 +153,31 @@ impl RunSettings {
             !checks.iter().any(|id| glob(check, id))
         });
         unknown.map(String::as_str)
+    }
+}
+
+/// What `--server` says, which may hold a password: debugged without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerText(String);
+
+impl From<&str> for ServerText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Deref for ServerText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.split_once("://").map_or(&*self.0, |(kind, _)| kind);
+        write!(f, "{shown:?}")
     }
 }
 
@@ -257,6 +284,14 @@ pub struct Allow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_debugged() {
+        let server = ServerText::from("postgres://me:secret@host/db");
+        assert_eq!(format!("{server:?}"), "\"postgres\"");
+        assert!(server.contains("secret"));
+        assert_eq!(format!("{:?}", ServerText::from("auto")), "\"auto\"");
+    }
 
     #[test]
     fn only_and_skip_select_by_check_and_object() {

@@ -87,7 +87,7 @@ seeded   0 organisations with 1,200 rows
 server   local 15.18 (docker passed over: no daemon)
 
 check                   cases   held  leaked  inconclusive    n/a
-cross-tenant-reference    122    122       0             0      0  120 by foreign key, 2 by policy
+cross-tenant-reference    122    122       0             0      0  120 × by foreign key, 2 × by policy
 
 took     1.23 s (server 0.00 s, migrate 0.00 s, seed 0.00 s, check 1.23 s)
 again    --seed 42@2026-01-01
@@ -138,6 +138,25 @@ weakness: unique on crm.a.a_key
         render(&leaked(), "text", true)
             .unwrap()
             .contains("\x1b[1;31mleak\x1b[0m")
+    );
+}
+
+#[test]
+fn what_could_not_be_judged_for_one_reason_is_told_together() {
+    let mut report = held();
+    report.inconclusive = vec![
+        unsure("policy", "crm.a"),
+        unsure("policy", "crm.b"),
+        unsure("reference", "crm.a.k"),
+    ];
+    let text = text(&report);
+    assert!(
+        text.starts_with("INCONCLUSIVE: 3 inconclusive in 122 cases\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\ninconclusive: policy on 2 objects\n    crm.a\n    crm.b\n  The control failed.\n\ninconclusive: reference on crm.a.k\n"),
+        "{text}"
     );
 }
 
@@ -258,6 +277,12 @@ fn what_is_allowed_fails_nothing_and_what_allows_nothing_is_named() {
     assert_eq!(report.verdict(), RunVerdict::Held);
     assert!(!report.findings[1].accepted, "another check's");
     let shown = text(&report);
+    assert!(
+        shown.starts_with(
+            "HELD: nothing but what is accepted in 122 cases (1 weakness, 3 notes, 2 accepted)\n"
+        ),
+        "{shown}"
+    );
     assert!(
         shown.contains("\naccepted: 1 of policy, 1 of reference\n"),
         "{shown}"

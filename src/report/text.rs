@@ -63,15 +63,19 @@ fn summary(report: &Report) -> String {
     .map(|(number, one, many)| count(number, one, many))
     .collect();
     let cases = count(cases, "case", "cases");
-    match (report.verdict(), parts.is_empty()) {
-        (RunVerdict::Held, true) => format!("no row crossed between organisations in {cases}"),
-        (RunVerdict::Held, false) => {
-            format!(
-                "no row crossed between organisations in {cases} ({})",
-                parts.join(", ")
-            )
-        }
-        (_, true) => format!("in {cases}"),
-        (_, false) => format!("{} in {cases}", parts.join(", ")),
+    if report.verdict() != RunVerdict::Held {
+        return format!("{} in {cases}", parts.join(", "));
     }
+    let what = if accepted > 0 {
+        "nothing but what is accepted"
+    } else if of(Severity::Weakness) > 0 {
+        "weaknesses, but no row crossed between organisations"
+    } else {
+        "no row crossed between organisations"
+    };
+    let parts = match parts.as_slice() {
+        [] => String::new(),
+        parts => format!(" ({})", parts.join(", ")),
+    };
+    format!("{what} in {cases}{parts}")
 }

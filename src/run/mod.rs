@@ -39,6 +39,9 @@ pub struct Arena<'a> {
     pub timeout: u32,
 }
 
+/// An attempt: the numbers of its case and of itself within it.
+type Place = (usize, usize);
+
 /// A stage that loses its connection so often is given up: what its other attempts would say is not known.
 const RECONNECTS: usize = 3;
 
@@ -51,36 +54,71 @@ pub async fn run(
     cases: &[Case],
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Vec<Observation>>> {
+    let mut groups: BTreeMap<(Session, Stage, bool), Vec<Place>> = BTreeMap::new();
+    for (c, case) in cases.iter().enumerate() {
+        for (a, attempt) in case.attempts.iter().enumerate() {
+            let unset = attempt.context == Context::Unset;
+            let key = (attempt.session, attempt.stage, unset);
+            groups.entry(key).or_default().push((c, a));
+        }
+    }
+    let of = |places: &[Place]| {
+        places
+            .iter()
+            .map(|(c, a)| &cases[*c].attempts[*a])
+            .collect::<Vec<_>>()
+    };
+    let tell = |session, stage, places: &[Place]| progress(&describe(session, stage, places.len()));
+    // Three tracks that share nothing but the server: the seeded database as its owner, and as the application, and
+    // the worlds one after the other.
+    let mut owner = Vec::new();
+    let mut application = Vec::new();
+    let mut worlds = Vec::new();
+    for ((session, stage, unset), places) in groups {
+        match (session, stage) {
+            (Session::Application, _) => application.push((stage, unset, places)),
+            (Session::Owner, Stage::Seeded) => owner.push((stage, unset, places)),
+            (Session::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
+        }
+    }
+    let on_seeded = async {
+        let mut found = Vec::new();
+        for (stage, _, places) in owner {
+            tell(Session::Owner, stage, &places);
+            let seen = Owner::default().run(arena, stage, of(&places)).await?;
+            found.extend(places.into_iter().zip(seen));
+        }
+        Ok::<_, Error>(found)
+    };
+    let in_worlds = async {
+        let mut found = Vec::new();
+        let mut session = Owner::default();
+        for (stage, _, places) in worlds {
+            tell(Session::Owner, stage, &places);
+            let seen = session.run(arena, stage, of(&places)).await?;
+            found.extend(places.into_iter().zip(seen));
+        }
+        session.close().await?;
+        Ok::<_, Error>(found)
+    };
+    let as_application = async {
+        let mut found = Vec::new();
+        for (stage, unset, places) in application {
+            tell(Session::Application, stage, &places);
+            let seen = self::application(arena, unset, of(&places)).await?;
+            found.extend(places.into_iter().zip(seen));
+        }
+        Ok::<_, Error>(found)
+    };
+    let (on_seeded, in_worlds, as_application) =
+        tokio::try_join!(on_seeded, in_worlds, as_application)?;
     let mut observations: Vec<Vec<Observation>> = cases
         .iter()
         .map(|case| vec![Observation::default(); case.attempts.len()])
         .collect();
-    let mut groups: BTreeMap<(Session, Stage, bool), Vec<(usize, usize)>> = BTreeMap::new();
-    for (c, case) in cases.iter().enumerate() {
-        for (a, attempt) in case.attempts.iter().enumerate() {
-            let unset = attempt.context == Context::Unset;
-            groups
-                .entry((attempt.session, attempt.stage, unset))
-                .or_default()
-                .push((c, a));
-        }
+    for ((c, a), seen) in on_seeded.into_iter().chain(in_worlds).chain(as_application) {
+        observations[c][a] = seen;
     }
-    let mut owner = Owner::default();
-    for ((session, stage, unset), places) in groups {
-        progress(&describe(session, stage, places.len()));
-        let attempts = places
-            .iter()
-            .map(|(c, a)| &cases[*c].attempts[*a])
-            .collect();
-        let found = match session {
-            Session::Owner => owner.run(arena, stage, attempts).await?,
-            Session::Application => application(arena, unset, attempts).await?,
-        };
-        for ((c, a), observation) in places.into_iter().zip(found) {
-            observations[c][a] = observation;
-        }
-    }
-    owner.close().await?;
     Ok(observations)
 }
 
@@ -167,14 +205,9 @@ async fn enter(
     kind: crate::model::WorldKind,
     layout: usize,
 ) -> Result<()> {
+    // Not undone by a rollback: set alike for every world.
     for sequence in &arena.catalog.sequences {
-        // Not undone by a rollback: set alike for every world.
-        let sql = format!("SELECT setval({}, 1, false)", literal(&sequence.quoted()));
-        // A sequence whose bounds exclude 1 keeps its place.
-        execute(connection, "SAVEPOINT watertight_sequence").await?;
-        if execute(connection, &sql).await.is_err() {
-            execute(connection, "ROLLBACK TO SAVEPOINT watertight_sequence").await?;
-        }
+        execute(connection, &format!("SELECT {}", sequence.restart())).await?;
     }
     let acting = permuted(&arena.worlds.acting, layout);
     let mut datasets = vec![&arena.worlds.shared, &acting];

@@ -90,3 +90,207 @@ fn help_is_no_error() {
         assert!(help.contains(word), "{word}");
     }
 }
+
+const HELD: &str = "CREATE TABLE organisations (id uuid PRIMARY KEY, name text NOT NULL);
+CREATE TABLE people (
+    organisation_id uuid NOT NULL REFERENCES organisations,
+    id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    PRIMARY KEY (organisation_id, id)
+);
+CREATE TABLE notes (
+    organisation_id uuid NOT NULL REFERENCES organisations,
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    person_id uuid,
+    PRIMARY KEY (organisation_id, id),
+    CONSTRAINT notes_person FOREIGN KEY (organisation_id, person_id) REFERENCES people (organisation_id, id)
+);
+";
+
+/// The same with a key that leaks, on line 12.
+fn leaky() -> String {
+    let leaky = HELD.replace(
+        "(organisation_id, person_id) REFERENCES people (organisation_id, id)",
+        "(person_id) REFERENCES people (id)",
+    );
+    assert_ne!(leaky, HELD);
+    leaky
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const TEST_DB: [&str; 3] = ["test-db", "--server", "local"];
+
+fn test_db(folder: &Folder, more: &[&str]) -> Output {
+    let arguments: Vec<&str> = TEST_DB.iter().chain(more).copied().collect();
+    watertight(
+        folder,
+        &arguments,
+        &[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/never_used")],
+    )
+}
+
+#[test]
+fn a_schema_that_holds_ends_with_status_0() {
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    let output = test_db(&folder, &["--report", "json=out/report.json"]);
+    let shown = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{shown}{}",
+        text(&output.stderr)
+    );
+    assert!(
+        shown.starts_with("HELD: no row crossed between organisations in "),
+        "{shown}"
+    );
+    assert!(!shown.contains('\x1b'), "no colours where no terminal is");
+    assert!(output.stderr.is_empty(), "no progress where no terminal is");
+    let json = std::fs::read(folder.path().join("out/report.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["verdict"], "held");
+    assert_eq!(json["schema"]["tables"], 3);
+}
+
+#[test]
+fn a_leak_ends_with_status_1_and_is_named_with_its_line() {
+    let folder = Folder::new(&[("migrations/1_a.sql", &leaky())]);
+    let output = test_db(&folder, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let leaks: Vec<&serde_json::Value> = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "leak")
+        .collect();
+    assert_eq!(leaks.len(), 1);
+    assert_eq!(leaks[0]["object"], "public.notes.notes_person");
+    assert_eq!(leaks[0]["file"], "migrations/1_a.sql");
+    assert_eq!(leaks[0]["line"], 12);
+
+    let again = test_db(
+        &folder,
+        &["--format", "json", "--seed", json["seed"].as_str().unwrap()],
+    );
+    let mut again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    again["timings_ms"] = json["timings_ms"].clone();
+    assert_eq!(again, json, "with its seed a run repeats exactly");
+}
+
+#[test]
+fn what_is_known_or_allowed_does_not_fail() {
+    let folder = Folder::new(&[("migrations/1_a.sql", &leaky())]);
+    let written = test_db(&folder, &["--baseline", "known.toml", "--write-baseline"]);
+    assert_eq!(written.status.code(), Some(0), "{}", text(&written.stdout));
+    let known = test_db(&folder, &["--baseline", "known.toml"]);
+    assert_eq!(known.status.code(), Some(0));
+    assert!(text(&known.stdout).contains("accepted: 1 of cross-tenant-reference"));
+
+    let allow = "[[allow]]\ncheck = \"cross-*\"\nobject = \"*.notes_person\"\nreason = \"known\"\n";
+    folder.write("watertight.toml", allow.as_bytes());
+    assert_eq!(test_db(&folder, &[]).status.code(), Some(0));
+
+    folder.write("migrations/1_a.sql", HELD.as_bytes());
+    let unused = test_db(&folder, &[]);
+    assert_eq!(unused.status.code(), Some(2));
+    assert!(
+        text(&unused.stdout).starts_with("HELD"),
+        "the report is shown all the same"
+    );
+    assert!(
+        text(&unused.stderr)
+            .starts_with("error: watertight.toml:1: this [[allow]] matched nothing")
+    );
+}
+
+#[test]
+fn nothing_to_check_is_never_green() {
+    let folder = Folder::new(&[("migrations/README.md", "")]);
+    let output = test_db(&folder, &[]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("INCONCLUSIVE"));
+    let folder = Folder::new(&[]);
+    refused(
+        &test_db(&folder, &[]),
+        &["error: no migrations", "--migrations PATH"],
+    );
+}
+
+#[test]
+fn a_migration_that_fails_is_named_by_file_and_line() {
+    let folder = Folder::new(&[
+        ("migrations/1_a.sql", HELD),
+        ("migrations/2_b.sql", "SELECT 1;"),
+        (
+            "migrations/3_c.sql",
+            "SELECT 1;\n\nALTER TABLE people\n  ADD COLUM x int;",
+        ),
+    ]);
+    refused(
+        &test_db(&folder, &[]),
+        &[
+            "error: migrations/3_c.sql:4: migration failed (SQLSTATE 42",
+            "4 |   ADD COLUM x int",
+        ],
+    );
+}
+
+#[test]
+fn a_command_is_given_the_database_and_gives_its_status() {
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    let output = test_db(
+        &folder,
+        &["--", "sh", "-c", "echo $DATABASE_URL $PGDATABASE; exit 7"],
+    );
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.starts_with("postgres://") && !shown.contains("never_used"),
+        "{shown}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_run_and_leaves_nothing() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::process::Stdio;
+    for signal in ["INT", "TERM"] {
+        let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_watertight"))
+            .args(TEST_DB)
+            .args(["--", "sh", "-c", "echo $PGPORT; exec sleep 600"])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut port = String::new();
+        stdout.read_line(&mut port).unwrap();
+        let port: u16 = port.trim().parse().unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        // The end of its output is that of the command behind `--` too.
+        stdout.read_to_end(&mut Vec::new()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("stopped by"), "{error}");
+        assert!(
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
+            "the server is gone"
+        );
+    }
+}

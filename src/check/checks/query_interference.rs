@@ -124,7 +124,14 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: Stage::World { kind, layout },
-                    statements: statements(scene, query, binding, mode, inferred.writes),
+                    // Where nobody else is, nobody else's rows can be changed.
+                    statements: statements(
+                        scene,
+                        query,
+                        binding,
+                        mode,
+                        inferred.writes && kind != WorldKind::Absent,
+                    ),
                 });
             }
         }
@@ -137,19 +144,19 @@ fn statements(
     query: &Query,
     binding: &Binding,
     mode: Mode<'_>,
-    writes: bool,
+    witnessed: bool,
 ) -> Vec<String> {
-    let witness = writes.then(|| match query.tenant {
+    let witness = witnessed.then(|| match query.tenant {
         QueryTenant::System(_) => crossings(scene),
         _ => digests(scene),
     });
     let mut list = vec!["DEALLOCATE ALL".to_owned()];
-    if writes && !scene.catalog.sequences.is_empty() {
+    if !scene.catalog.sequences.is_empty() {
         let alike: Vec<String> = scene
             .catalog
             .sequences
             .iter()
-            .map(|sequence| format!("setval({}, 1, false)", literal(&sequence.quoted())))
+            .map(crate::model::Sequence::restart)
             .collect();
         list.push(format!("SELECT {}", alike.join(", ")));
     }

@@ -3,6 +3,9 @@
 use crate::model::{Report, Tally};
 use crate::report::page::{Ink, Page, count, grouped};
 
+/// The most reasons that are listed for a check.
+const MOST_REASONS: usize = 4;
+
 /// Writes what the run was over, its checks, remarks, times, seed, and how to open what it kept.
 pub(super) fn write(page: &mut Page, report: &Report) {
     page.end();
@@ -107,10 +110,22 @@ fn write_checks(page: &mut Page, report: &Report) {
 fn reasons(tally: &Tally) -> String {
     let mut reasons: Vec<(&String, &usize)> = tally.reasons.iter().collect();
     reasons.sort_by_key(|(reason, number)| (std::cmp::Reverse(**number), *reason));
-    let list: Vec<String> = reasons
-        .into_iter()
-        .map(|(reason, number)| format!("{} {reason}", grouped(*number)))
+    let rest = reasons.len().saturating_sub(MOST_REASONS);
+    let mut list: Vec<String> = reasons
+        .iter()
+        .take(MOST_REASONS)
+        .map(|(reason, number)| match reasons.len() {
+            // The number stands in the table already.
+            1 => (*reason).clone(),
+            _ => format!("{} × {reason}", grouped(**number)),
+        })
         .collect();
+    if rest > 0 {
+        list.push(format!(
+            "and {}",
+            count(rest, "more reason", "more reasons")
+        ));
+    }
     match list.as_slice() {
         [] => String::new(),
         list => format!("  {}", list.join(", ")),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Finding, Report, Severity, TokenKind, Tokens};
 use crate::report::page::{Ink, Page, count};
 
-/// Writes leaks, weaknesses, notes, inconclusives and what is accepted; whether there was anything to tell.
+/// Writes leaks, weaknesses, inconclusives, notes and what is accepted; whether there was more than the last two.
 pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     let several: BTreeSet<&String> = report.findings.iter().flat_map(|f| &f.versions).collect();
     let open = |severity| {
@@ -18,19 +18,13 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
             write_finding(page, finding, several.len() > 1);
         }
     }
-    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
-        page.end();
-        let title = format!("{} on {}", case.check, case.object);
-        page.write(Ink::Doubtful, "inconclusive: ")
-            .write(Ink::Bold, &title)
-            .end();
-        page.block(Ink::Plain, "  ", &case.reason);
-    }
+    write_inconclusive(page, report);
     let notes: Vec<&Finding> = open(Severity::Note).collect();
     write_notes(page, &notes);
     write_accepted(page, report);
-    let open_cases = report.inconclusive.iter().any(|case| !case.accepted);
-    open_cases || report.findings.iter().any(|finding| !finding.accepted)
+    let unsure = report.inconclusive.iter().any(|case| !case.accepted);
+    let defects = open(Severity::Leak).chain(open(Severity::Weakness));
+    unsure || defects.count() > 0
 }
 
 fn write_finding(page: &mut Page, finding: &Finding, with_versions: bool) {
@@ -59,6 +53,31 @@ fn write_finding(page: &mut Page, finding: &Finding, with_versions: bool) {
             page.line(Ink::Faint, title);
             page.block(Ink::Plain, indent(sql), sql);
         }
+    }
+}
+
+/// Cases that could not be judged; those of one check for one reason together.
+fn write_inconclusive(page: &mut Page, report: &Report) {
+    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
+        let key = (case.check, case.reason.as_str());
+        by_reason.entry(key).or_default().push(&case.object);
+    }
+    for ((check, reason), objects) in by_reason {
+        let title = match objects.as_slice() {
+            [one] => format!("{check} on {one}"),
+            several => format!("{check} on {} objects", several.len()),
+        };
+        page.end();
+        page.write(Ink::Doubtful, "inconclusive: ")
+            .write(Ink::Bold, &title)
+            .end();
+        if objects.len() > 1 {
+            for object in objects {
+                page.line(Ink::Plain, &format!("    {object}"));
+            }
+        }
+        page.block(Ink::Plain, "  ", reason);
     }
 }
 
