@@ -48,7 +48,7 @@ pub struct Refused {
 /// row that they refer to are not among them.
 ///
 /// # Errors
-/// [`Error::Database`] for what is not about a row.
+/// [`crate::Error::Database`] for what is not about a row.
 pub async fn load(
     connection: &mut PgConnection,
     layout: Layout<'_>,
