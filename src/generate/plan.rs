@@ -84,12 +84,18 @@ impl<'a> Plan<'a> {
         let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
         while done.len() < self.tables.len() {
             let waits = |plan: &TablePlan<'a>, optional: bool| {
+                let open = |target: &RelationName| {
+                    *target != plan.table.name
+                        && !done.contains(target)
+                        && self.tables.contains_key(target)
+                };
                 plan.keys.iter().any(|key| {
-                    key.key.target != plan.table.name
-                        && !done.contains(&key.key.target)
-                        && self.tables.contains_key(&key.key.target)
-                        && (optional || key.nullable.is_empty())
+                    open(&key.key.target) && (optional || key.nullable.is_empty())
                 })
+                    // The tenant's own key chooses no parent, so it is in no plan; the tenants come first all the same.
+                    || plan.table.foreign_keys.iter().any(|key| {
+                        open(&key.target) && !plan.keys.iter().any(|planned| planned.key.name == key.name)
+                    })
             };
             let open = || {
                 self.tables
