@@ -83,19 +83,18 @@ impl<'a> Plan<'a> {
         let mut done: BTreeSet<&RelationName> = BTreeSet::new();
         let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
         while done.len() < self.tables.len() {
+            let missing = |plan: &TablePlan<'a>, key: &ForeignKey| {
+                key.target != plan.table.name
+                    && !done.contains(&key.target)
+                    && self.tables.contains_key(&key.target)
+            };
             let waits = |plan: &TablePlan<'a>, optional: bool| {
-                let open = |target: &RelationName| {
-                    *target != plan.table.name
-                        && !done.contains(target)
-                        && self.tables.contains_key(target)
-                };
-                plan.keys.iter().any(|key| {
-                    open(&key.key.target) && (optional || key.nullable.is_empty())
-                })
-                    // The tenant's own key chooses no parent, so it is in no plan; the tenants come first all the same.
-                    || plan.table.foreign_keys.iter().any(|key| {
-                        open(&key.target) && !plan.keys.iter().any(|planned| planned.key.name == key.name)
-                    })
+                // The key of the tenant column alone chooses no parent, but its parent must be there.
+                plan.tenant_keys().any(|key| missing(plan, key))
+                    || plan
+                        .keys
+                        .iter()
+                        .any(|key| missing(plan, key.key) && (optional || key.nullable.is_empty()))
             };
             let open = || {
                 self.tables
@@ -170,6 +169,27 @@ impl<'a> TablePlan<'a> {
             uniques,
             ascending: reading.ascending,
         }
+    }
+
+    /// Keys that say who the tenant is; the others choose a parent.
+    fn tenant_keys(&self) -> impl Iterator<Item = &'a ForeignKey> + '_ {
+        let tenant = self.tenant_column();
+        self.table.foreign_keys.iter().filter(move |key| {
+            key.columns
+                .iter()
+                .all(|column| Some(column.as_str()) == tenant)
+        })
+    }
+
+    /// The column waits for a parent that is made later: of a key that may be NULL those columns that may be.
+    pub(super) fn is_late(&self, column: &str) -> bool {
+        self.keys.iter().filter(|key| key.late).any(|key| {
+            if key.nullable.is_empty() {
+                key.key.columns.iter().any(|name| name == column)
+            } else {
+                key.nullable.contains(&column)
+            }
+        })
     }
 
     /// The column whose value is the tenant.

@@ -227,7 +227,7 @@ impl<'a> Maker<'a> {
             }
         }
         for (column, profile) in &table.columns {
-            if draft.get(&column.name).is_none() && !Self::is_late(table, &column.name) {
+            if draft.get(&column.name).is_none() && !table.is_late(&column.name) {
                 let cell = self.cell(&draft, column, profile)?;
                 draft.set(&column.name, cell);
             }
@@ -235,14 +235,6 @@ impl<'a> Maker<'a> {
         refer_to_itself(&mut draft);
         order_pairs(&mut draft);
         Ok(draft)
-    }
-
-    /// The column waits for a parent that is made later.
-    fn is_late(table: &TablePlan<'_>, column: &str) -> bool {
-        table
-            .keys
-            .iter()
-            .any(|key| key.late && key.key.columns.iter().any(|name| name == column))
     }
 
     /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
@@ -286,7 +278,7 @@ impl<'a> Maker<'a> {
             }
         }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
-            if draft.cells[position].is_some() || Self::is_late(table, &column.name) {
+            if draft.cells[position].is_some() || table.is_late(&column.name) {
                 continue;
             }
             // What the server goes on refusing may be any of the model's values.
@@ -584,7 +576,7 @@ impl<'a> Maker<'a> {
                     .columns
                     .iter()
                     .map(|(column, _)| {
-                        Self::is_late(table, &column.name)
+                        table.is_late(&column.name)
                             && Some(column.name.as_str()) != table.tenant_column()
                     })
                     .collect();
