@@ -12,13 +12,12 @@
 //! use watertight::Harness;
 //! use watertight::config::{self, CommandLine};
 //! use watertight::model::RunVerdict;
-//! use watertight::report::{self, accept};
+//! use watertight::report;
 //!
 //! # #[tokio::main]
 //! # async fn main() -> watertight::Result<()> {
 //! let settings = config::load(CommandLine::default())?;
-//! let mut report = Harness::new(settings.clone()).run(&|_| ()).await?;
-//! accept(&mut report, &settings.allow, None);
+//! let report = Harness::new(settings).run(&|_| ()).await?;
 //! let text = report::render(&report, "text", false).unwrap_or_default();
 //! assert_eq!(report.verdict(), RunVerdict::Held, "{text}");
 //! # Ok(())
