@@ -202,7 +202,9 @@ impl<'a> TablePlan<'a> {
 
     /// A unique key is one reference alone: there are at most as many rows as parents.
     pub(super) fn bounded_by_parents(&self) -> bool {
-        self.uniques.iter().any(|unique| {
+        // One that holds for some rows only leaves room for the others.
+        let mut whole = self.uniques.iter().filter(|unique| !unique.partial);
+        whole.any(|unique| {
             let mut keys = self.keys.iter().filter(|key| !key.late);
             keys.any(|key| {
                 unique.columns.iter().all(|column| {

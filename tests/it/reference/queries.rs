@@ -1,0 +1,1 @@
+//! Queries that lost a tenant predicate.
