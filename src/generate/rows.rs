@@ -532,7 +532,8 @@ impl<'a> Maker<'a> {
                 ordinal,
                 canary: token.as_deref(),
                 turn: shift(self.genes.seed.number, place, &column.name),
-                salt: draft.salt + draft.attempt + draft.again,
+                // States keep their turn as long as other columns may mend the row.
+                salt: draft.salt + draft.attempt + draft.again / 8,
             },
             &mut dice,
         )
