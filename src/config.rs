@@ -18,8 +18,9 @@ const FILE: &str = "watertight.toml";
 /// The prefix of our environment variables.
 const PREFIX: &str = "WATERTIGHT_";
 
-/// Variables with our prefix that are no options: what `-- COMMAND` is given.
-const NO_OPTIONS: [&str; 1] = ["APP_URL"];
+/// Variables with our prefix that are no options: what `-- COMMAND` is given, and what asks this crate's own tests for
+/// containers.
+const NO_OPTIONS: [&str; 2] = ["APP_URL", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
 const MIGRATIONS: [&str; 9] = [

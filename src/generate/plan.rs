@@ -229,15 +229,15 @@ impl<'a> TablePlan<'a> {
         }
     }
 
-    /// A unique key is made of references alone: there are at most as many rows as pairs of parents.
+    /// A unique key is one reference alone: there are at most as many rows as parents.
     pub(super) fn bounded_by_parents(&self) -> bool {
         self.uniques.iter().any(|unique| {
-            unique.columns.iter().all(|column| {
-                self.tenant_column() == Some(column)
-                    || self
-                        .keys
-                        .iter()
-                        .any(|key| !key.late && key.key.columns.iter().any(|name| name == column))
+            let mut keys = self.keys.iter().filter(|key| !key.late);
+            keys.any(|key| {
+                unique.columns.iter().all(|column| {
+                    self.tenant_column() == Some(column)
+                        || key.key.columns.iter().any(|name| name == column)
+                })
             })
         })
     }

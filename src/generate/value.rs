@@ -223,7 +223,8 @@ fn range(
 /// The base types of Postgres and the extensions that applications use most.
 fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Option<String> {
     Some(match name {
-        "bool" => (*in_turn(&["f", "t"], cell)?).to_owned(),
+        // Two rows each, so that every other state of a set meets both.
+        "bool" => (*in_turn(&["f", "f", "t", "t"], cell)?).to_owned(),
         "int2" | "int4" | "int8" | "oid" => integer(profile, name, cell, dice),
         "numeric" | "money" => decimal(profile, cell, dice),
         // Halves and quarters are exact in binary: sums do not depend on their order.

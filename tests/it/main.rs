@@ -1,8 +1,12 @@
 //! The integration tests: one binary.
 
+mod checks;
 mod command_line;
+mod fixture;
 mod folder;
 mod migration;
 mod migration_files;
+mod psql;
 mod scratch;
 mod server;
+mod tidy;
