@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hints::{self, Reading};
+use sqlparser::ast::Expr;
+
+use super::hints::{self, Hints, Reading};
+use super::truth;
 use super::value::Profile;
 use crate::model::{
-    Catalog, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table, Tenancy, TypeKind,
+    Catalog, CheckConstraint, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table,
+    Tenancy,
 };
 
 /// The plan of all tables.
@@ -30,6 +34,18 @@ pub(super) struct TablePlan<'a> {
     pub(super) uniques: Vec<Unique<'a>>,
     /// Pairs of columns of which the first must be below the second.
     pub(super) ascending: Vec<(String, String)>,
+    /// CHECKs that can be parsed.
+    pub(super) checks: Vec<CheckPlan>,
+    /// What each partition wants of its rows, by column; empty where the table is not partitioned.
+    pub(super) bounds: Vec<BTreeMap<String, Hints>>,
+}
+
+/// A CHECK that can be parsed.
+pub(super) struct CheckPlan {
+    pub(super) name: String,
+    pub(super) expr: Expr,
+    /// The table's columns in it.
+    pub(super) columns: Vec<String>,
 }
 
 /// A foreign key and how it is filled.
@@ -157,7 +173,7 @@ impl<'a> TablePlan<'a> {
                     hints: known,
                     distinct: distinct.contains(column.name.as_str()),
                 };
-                look_through_domains(catalog, &mut profile);
+                profile.look_through_domains(catalog);
                 (column, profile)
             })
             .collect();
@@ -168,7 +184,20 @@ impl<'a> TablePlan<'a> {
             keys: key_plans(table, class),
             uniques,
             ascending: reading.ascending,
+            checks: checks(table),
+            bounds: table.bounds.iter().map(|bound| bounds(bound)).collect(),
         }
+    }
+
+    /// The value can be chosen freely: it is neither the tenant nor a reference.
+    pub(super) fn is_free(&self, column: &str) -> bool {
+        self.tenant_column() != Some(column)
+            && self.columns.iter().any(|(known, _)| known.name == column)
+            && !self
+                .table
+                .foreign_keys
+                .iter()
+                .any(|key| key.columns.iter().any(|name| name == column))
     }
 
     /// Keys that say who the tenant is; the others choose a parent.
@@ -216,42 +245,29 @@ impl<'a> TablePlan<'a> {
     }
 }
 
-/// A domain's CHECKs and NOT NULL are the column's.
-fn look_through_domains(catalog: &Catalog, profile: &mut Profile) {
-    while let Some(crate::model::Type {
-        name,
-        kind:
-            TypeKind::Domain {
-                base,
-                modifier,
-                not_null,
-                checks,
-            },
-        ..
-    }) = catalog.types.get(&profile.type_oid)
-    {
-        let mut reading = Reading::default();
-        reading
+fn checks(table: &Table) -> Vec<CheckPlan> {
+    let of = |check: &CheckConstraint| {
+        let expr = truth::parse(&check.expression)?;
+        let columns = table
             .columns
-            .insert("value".to_owned(), std::mem::take(&mut profile.hints));
-        for check in checks {
-            hints::read(check, &mut reading);
-        }
-        profile.hints = reading.columns.remove("value").unwrap_or_default();
-        profile.hints.not_null |= not_null;
-        profile.type_oid = *base;
-        if *modifier != -1 {
-            profile.modifier = *modifier;
-        }
-        // A domain called `siren` says more than a column called `number`.
-        if ["siren", "siret", "email", "phone"]
             .iter()
-            .any(|word| name.contains(word))
-        {
-            profile.name.push(' ');
-            profile.name.push_str(name);
-        }
-    }
+            .filter(|column| mentions(&check.expression, &column.name))
+            .map(|column| column.name.clone())
+            .collect();
+        Some(CheckPlan {
+            name: check.name.clone(),
+            expr,
+            columns,
+        })
+    };
+    table.checks.iter().filter_map(of).collect()
+}
+
+/// What a partition's bound says of single columns.
+fn bounds(expression: &str) -> BTreeMap<String, Hints> {
+    let mut reading = Reading::default();
+    hints::read(expression, &mut reading);
+    reading.columns
 }
 
 fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
