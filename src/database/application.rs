@@ -19,13 +19,7 @@ const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
 pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
-    ensure_role(
-        server,
-        maintenance,
-        OWNER,
-        "NOSUPERUSER CREATEDB CREATEROLE",
-    )
-    .await
+    ensure_role(server, maintenance, OWNER, "CREATEDB CREATEROLE").await
 }
 
 /// How to log in as the application's role: a role that could see everything is refused by name.
@@ -86,9 +80,14 @@ pub async fn application_login(
         );
     }
     if server.kind() == "external" {
-        let member = ensure_role(server, maintenance, MEMBER, "NOSUPERUSER").await?;
+        let member = ensure_role(server, maintenance, MEMBER, "").await?;
         let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
         execute(maintenance, &sql).await?;
+        if !server.is_superuser() {
+            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
+            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
+            execute(maintenance, &sql).await?;
+        }
         return Ok(member);
     }
     let password = password(server, name);

@@ -26,6 +26,80 @@ pub(super) fn instant(seconds: i64) -> String {
     format!("{}+00", timestamp(seconds))
 }
 
+/// Seconds since 1970 of a date or time, of the day of a time, or of an interval, as Postgres prints them.
+pub(super) fn seconds(text: &str) -> Option<f64> {
+    let mut words = text.split_whitespace().peekable();
+    let mut total = 0.0;
+    let mut any = false;
+    while let Some(word) = words.next() {
+        total += if let Some(day) = day(word) {
+            day
+        } else if word.contains(':') {
+            time(word)?
+        } else {
+            let count: f64 = word.parse().ok()?;
+            count * unit(words.next()?)?
+        };
+        any = true;
+    }
+    any.then_some(total)
+}
+
+/// A word such as `days`, in seconds.
+fn unit(word: &str) -> Option<f64> {
+    Some(match word.trim_end_matches('s') {
+        "sec" | "second" => 1.0,
+        "min" | "minute" => 60.0,
+        "hour" => 3_600.0,
+        "day" => 86_400.0,
+        "week" => 604_800.0,
+        "mon" | "month" => 2_592_000.0,
+        "year" => 31_557_600.0,
+        _ => return None,
+    })
+}
+
+/// `2026-11-22`, in seconds since 1970.
+fn day(word: &str) -> Option<f64> {
+    let mut parts = word.splitn(3, '-');
+    let year: i32 = parts.next()?.parse().ok()?;
+    let month: i32 = parts.next()?.parse().ok()?;
+    let day: i32 = parts.next()?.parse().ok()?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The inverse of `civil`, by the same author.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some((f64::from(era) * 146_097.0 + f64::from(day_of_era) - 719_468.0) * 86_400.0)
+}
+
+/// `15:04:05.5+02`, in seconds, in UTC.
+fn time(word: &str) -> Option<f64> {
+    let split = word
+        .char_indices()
+        .skip(1)
+        .find(|(_, c)| matches!(c, '+' | '-'))
+        .map_or(word.len(), |(at, _)| at);
+    let (clock, zone) = word.split_at(split);
+    let of = |text: &str| {
+        let mut total = 0.0;
+        for (part, unit) in text.split(':').zip([3_600.0, 60.0, 1.0]) {
+            total += part.parse::<f64>().ok()? * unit;
+        }
+        Some(total)
+    };
+    let ahead = match zone.split_at_checked(1) {
+        Some(("+", zone)) => of(zone)?,
+        Some(("-", zone)) => -of(zone)?,
+        _ => 0.0,
+    };
+    Some(of(clock)? - ahead)
+}
+
 /// Year, month and day of a day since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms").
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -55,5 +129,18 @@ mod tests {
         assert_eq!(date(951_782_400), "2000-02-29");
         assert_eq!(timestamp(1_795_363_445), "2026-11-22 16:04:05");
         assert_eq!(date(-1), "1969-12-31");
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        for second in [0_i32, 951_782_400, 1_795_363_445, -86_400] {
+            assert_eq!(seconds(&instant(second.into())), Some(second.into()));
+        }
+        assert_eq!(seconds("2000-02-29"), Some(951_782_400.0));
+        assert_eq!(seconds("1970-01-01 02:00:00+02"), Some(0.0));
+        assert_eq!(seconds("1 day 01:00:00"), Some(90_000.0));
+        assert_eq!(seconds("15 minutes"), Some(900.0));
+        assert_eq!(seconds("word"), None);
+        assert_eq!(seconds(""), None);
     }
 }

@@ -9,8 +9,6 @@ use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator,
     Value,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 /// What is known of a column's values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +43,42 @@ pub(super) struct Hints {
     pub(super) json: Option<String>,
     /// Its lower-case form is itself.
     pub(super) lower: bool,
+    /// Its upper-case form is itself.
+    pub(super) upper: bool,
+    /// The elements of an array are among these.
+    pub(super) elements: Option<Vec<String>>,
+}
+
+impl Hints {
+    /// What both say.
+    pub(super) fn narrow(&mut self, other: &Self) {
+        if let Some(min) = other.min
+            && self.min.is_none_or(|own| min >= own)
+        {
+            (self.min, self.above_min) = (Some(min), other.above_min);
+        }
+        if let Some(max) = other.max
+            && self.max.is_none_or(|own| max <= own)
+        {
+            (self.max, self.below_max) = (Some(max), other.below_max);
+        }
+        if let Some(values) = &other.choices {
+            choices(self, values.clone());
+        }
+        self.patterns.extend(other.patterns.iter().cloned());
+        self.likes.extend(other.likes.iter().cloned());
+        self.min_length = self.min_length.max(other.min_length);
+        self.max_length = match (self.max_length, other.max_length) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.not_null |= other.not_null;
+        self.null |= other.null;
+        self.json = self.json.take().or_else(|| other.json.clone());
+        self.lower |= other.lower;
+        self.upper |= other.upper;
+        self.elements = self.elements.take().or_else(|| other.elements.clone());
+    }
 }
 
 /// Hints by column, and pairs of columns of which the first must be below the second (strictly).
@@ -84,12 +118,7 @@ impl Reading {
 
 /// Reads a CHECK; the column of a domain's is `value`.
 pub(super) fn read(expression: &str, into: &mut Reading) {
-    // The one form that Postgres prints and the parser does not read.
-    let expression = expression.replace("TRIM(BOTH FROM ", "btrim(");
-    let parsed = Parser::new(&PostgreSqlDialect {})
-        .try_with_sql(&expression)
-        .and_then(|mut parser| parser.parse_expr());
-    if let Ok(parsed) = parsed {
+    if let Some(parsed) = super::truth::parse(expression) {
         conjunct(&parsed, into);
     }
 }
@@ -110,6 +139,20 @@ fn conjunct(expr: &Expr, into: &mut Reading) -> bool {
             op: BinaryOperator::Or,
             right,
         } => disjunct(left, right, into),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::ArrowAt,
+            right,
+        } => match (column(left), strip(right)) {
+            (Some(name), Expr::Array(array)) => {
+                into.columns.entry(name).or_default().elements = constants(&array.elem);
+                true
+            }
+            _ => false,
+        },
+        // A boolean column by itself.
+        Expr::Identifier(_) => column(expr)
+            .is_some_and(|name| choices(into.columns.entry(name).or_default(), vec!["t".into()])),
         Expr::BinaryOp { left, op, right } => comparison(strip(left), op, strip(right), into),
         Expr::AnyOp {
             left,
@@ -199,7 +242,7 @@ fn comparison(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading
     true
 }
 
-/// `x = lower(x)`.
+/// `x = lower(x)`, `x = upper(x)`.
 fn lowered(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading) -> bool {
     let pair = match (column(left), call(right), column(right), call(left)) {
         (Some(name), Some(call), ..) | (.., Some(name), Some(call)) => Some((name, call)),
@@ -207,9 +250,13 @@ fn lowered(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading) -
     };
     match pair {
         Some((name, (function, of)))
-            if *op == BinaryOperator::Eq && name == of && function == "lower" =>
+            if *op == BinaryOperator::Eq
+                && name == of
+                && matches!(function.as_str(), "lower" | "upper") =>
         {
-            into.columns.entry(name).or_default().lower = true;
+            let hints = into.columns.entry(name).or_default();
+            hints.lower |= function == "lower";
+            hints.upper |= function == "upper";
             true
         }
         _ => false,
@@ -289,7 +336,7 @@ fn choices(hints: &mut Hints, values: Vec<String>) -> bool {
 }
 
 fn bound(hints: &mut Hints, op: &BinaryOperator, value: &str) -> bool {
-    let Ok(limit) = value.parse::<f64>() else {
+    let Some(limit) = value.parse().ok().or_else(|| super::clock::seconds(value)) else {
         return false;
     };
     if matches!(op, BinaryOperator::Gt | BinaryOperator::GtEq) {
@@ -347,6 +394,29 @@ fn call(expr: &Expr) -> Option<(String, String)> {
         .then_some(of)
     })?;
     Some((name, of))
+}
+
+/// A column by itself, parentheses taken off.
+pub(super) fn plain_column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Nested(inner) => plain_column(inner),
+        Expr::Identifier(_) => column(expr),
+        _ => None,
+    }
+}
+
+/// A function's arguments.
+pub(super) fn arguments(function: &Function) -> Vec<&Expr> {
+    let FunctionArguments::List(list) = &function.args else {
+        return Vec::new();
+    };
+    list.args
+        .iter()
+        .filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) => Some(inner),
+            _ => None,
+        })
+        .collect()
 }
 
 fn trimmed(expr: &Expr) -> Option<(String, String)> {

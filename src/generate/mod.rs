@@ -8,10 +8,13 @@
 mod clock;
 mod dice;
 mod hints;
+mod mend;
 mod plan;
 mod rows;
 mod seed;
 mod strategy;
+mod tenant;
+mod truth;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hints::{self, Reading};
+use sqlparser::ast::Expr;
+
+use super::hints::{self, Hints, Reading};
+use super::truth;
 use super::value::Profile;
 use crate::model::{
-    Catalog, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table, Tenancy, TypeKind,
+    Catalog, CheckConstraint, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table,
+    Tenancy,
 };
 
 /// The plan of all tables.
@@ -30,6 +34,18 @@ pub(super) struct TablePlan<'a> {
     pub(super) uniques: Vec<Unique<'a>>,
     /// Pairs of columns of which the first must be below the second.
     pub(super) ascending: Vec<(String, String)>,
+    /// CHECKs that can be parsed.
+    pub(super) checks: Vec<CheckPlan>,
+    /// What each partition wants of its rows, by column; empty where the table is not partitioned.
+    pub(super) bounds: Vec<BTreeMap<String, Hints>>,
+}
+
+/// A CHECK that can be parsed.
+pub(super) struct CheckPlan {
+    pub(super) name: String,
+    pub(super) expr: Expr,
+    /// The table's columns in it.
+    pub(super) columns: Vec<String>,
 }
 
 /// A foreign key and how it is filled.
@@ -83,19 +99,18 @@ impl<'a> Plan<'a> {
         let mut done: BTreeSet<&RelationName> = BTreeSet::new();
         let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
         while done.len() < self.tables.len() {
+            let missing = |plan: &TablePlan<'a>, key: &ForeignKey| {
+                key.target != plan.table.name
+                    && !done.contains(&key.target)
+                    && self.tables.contains_key(&key.target)
+            };
             let waits = |plan: &TablePlan<'a>, optional: bool| {
-                let open = |target: &RelationName| {
-                    *target != plan.table.name
-                        && !done.contains(target)
-                        && self.tables.contains_key(target)
-                };
-                plan.keys.iter().any(|key| {
-                    open(&key.key.target) && (optional || key.nullable.is_empty())
-                })
-                    // The tenant's own key chooses no parent, so it is in no plan; the tenants come first all the same.
-                    || plan.table.foreign_keys.iter().any(|key| {
-                        open(&key.target) && !plan.keys.iter().any(|planned| planned.key.name == key.name)
-                    })
+                // The key of the tenant column alone chooses no parent, but its parent must be there.
+                plan.tenant_keys().any(|key| missing(plan, key))
+                    || plan
+                        .keys
+                        .iter()
+                        .any(|key| missing(plan, key.key) && (optional || key.nullable.is_empty()))
             };
             let open = || {
                 self.tables
@@ -158,7 +173,7 @@ impl<'a> TablePlan<'a> {
                     hints: known,
                     distinct: distinct.contains(column.name.as_str()),
                 };
-                look_through_domains(catalog, &mut profile);
+                profile.look_through_domains(catalog);
                 (column, profile)
             })
             .collect();
@@ -169,7 +184,41 @@ impl<'a> TablePlan<'a> {
             keys: key_plans(table, class),
             uniques,
             ascending: reading.ascending,
+            checks: checks(table),
+            bounds: table.bounds.iter().map(|bound| bounds(bound)).collect(),
         }
+    }
+
+    /// The value can be chosen freely: it is neither the tenant nor a reference.
+    pub(super) fn is_free(&self, column: &str) -> bool {
+        self.tenant_column() != Some(column)
+            && self.columns.iter().any(|(known, _)| known.name == column)
+            && !self
+                .table
+                .foreign_keys
+                .iter()
+                .any(|key| key.columns.iter().any(|name| name == column))
+    }
+
+    /// Keys that say who the tenant is; the others choose a parent.
+    fn tenant_keys(&self) -> impl Iterator<Item = &'a ForeignKey> + '_ {
+        let tenant = self.tenant_column();
+        self.table.foreign_keys.iter().filter(move |key| {
+            key.columns
+                .iter()
+                .all(|column| Some(column.as_str()) == tenant)
+        })
+    }
+
+    /// The column waits for a parent that is made later: of a key that may be NULL those columns that may be.
+    pub(super) fn is_late(&self, column: &str) -> bool {
+        self.keys.iter().filter(|key| key.late).any(|key| {
+            if key.nullable.is_empty() {
+                key.key.columns.iter().any(|name| name == column)
+            } else {
+                key.nullable.contains(&column)
+            }
+        })
     }
 
     /// The column whose value is the tenant.
@@ -180,59 +229,45 @@ impl<'a> TablePlan<'a> {
         }
     }
 
-    /// A unique key is made of references alone: there are at most as many rows as pairs of parents.
+    /// A unique key is one reference alone: there are at most as many rows as parents.
     pub(super) fn bounded_by_parents(&self) -> bool {
         // One that holds for some rows only leaves room for the others.
-        self.uniques
-            .iter()
-            .filter(|unique| !unique.partial)
-            .any(|unique| {
+        let mut whole = self.uniques.iter().filter(|unique| !unique.partial);
+        whole.any(|unique| {
+            let mut keys = self.keys.iter().filter(|key| !key.late);
+            keys.any(|key| {
                 unique.columns.iter().all(|column| {
                     self.tenant_column() == Some(column)
-                        || self.keys.iter().any(|key| {
-                            !key.late && key.key.columns.iter().any(|name| name == column)
-                        })
+                        || key.key.columns.iter().any(|name| name == column)
                 })
             })
+        })
     }
 }
 
-/// A domain's CHECKs and NOT NULL are the column's.
-fn look_through_domains(catalog: &Catalog, profile: &mut Profile) {
-    while let Some(crate::model::Type {
-        name,
-        kind:
-            TypeKind::Domain {
-                base,
-                modifier,
-                not_null,
-                checks,
-            },
-        ..
-    }) = catalog.types.get(&profile.type_oid)
-    {
-        let mut reading = Reading::default();
-        reading
+fn checks(table: &Table) -> Vec<CheckPlan> {
+    let of = |check: &CheckConstraint| {
+        let expr = truth::parse(&check.expression)?;
+        let columns = table
             .columns
-            .insert("value".to_owned(), std::mem::take(&mut profile.hints));
-        for check in checks {
-            hints::read(check, &mut reading);
-        }
-        profile.hints = reading.columns.remove("value").unwrap_or_default();
-        profile.hints.not_null |= not_null;
-        profile.type_oid = *base;
-        if *modifier != -1 {
-            profile.modifier = *modifier;
-        }
-        // A domain called `siren` says more than a column called `number`.
-        if ["siren", "siret", "email", "phone"]
             .iter()
-            .any(|word| name.contains(word))
-        {
-            profile.name.push(' ');
-            profile.name.push_str(name);
-        }
-    }
+            .filter(|column| mentions(&check.expression, &column.name))
+            .map(|column| column.name.clone())
+            .collect();
+        Some(CheckPlan {
+            name: check.name.clone(),
+            expr,
+            columns,
+        })
+    };
+    table.checks.iter().filter_map(of).collect()
+}
+
+/// What a partition's bound says of single columns.
+fn bounds(expression: &str) -> BTreeMap<String, Hints> {
+    let mut reading = Reading::default();
+    hints::read(expression, &mut reading);
+    reading.columns
 }
 
 fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::dice::{Dice, hash, mixed};
+use super::mend;
 use super::plan::{KeyPlan, Plan, TablePlan};
 use super::value::{self, Profile};
 use super::{Genes, Ground, Part, RowKey};
@@ -10,6 +11,9 @@ use crate::model::{Canary, Cell, Class, Column, Dataset, RelationName, Rows, Wor
 
 /// A row that must differ from others is made anew so often before it is given up.
 const ATTEMPTS: u32 = 48;
+
+/// Values are chosen again so often for the CHECKs of a row before it is made anew.
+const MENDS: u32 = 64;
 
 /// More rows of the acting tenant's kind under ids that it lacks.
 const EXTRA_TWINS: usize = 2;
@@ -23,9 +27,7 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
         seen: HashSet::new(),
         canaries: BTreeMap::new(),
         refused: BTreeMap::new(),
-        tenants: (0..genes.organisations)
-            .map(|number| tenant_id(ground, genes, number))
-            .collect(),
+        tenants: super::tenant::ids(ground, plan, genes),
     };
     maker.fill(Part::Shared, 0);
     maker.fill(Part::Acting, 0);
@@ -36,22 +38,6 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
     maker.fill(Part::Spare, 0);
     maker.fill(Part::Spare, 1);
     maker.into_worlds()
-}
-
-/// The tenant's id as text.
-fn tenant_id(ground: Ground<'_>, genes: &Genes, number: usize) -> String {
-    let base = ground.catalog.base_type(ground.tenancy.type_oid);
-    let name = ground
-        .catalog
-        .types
-        .get(&base)
-        .map_or("uuid", |of| of.name.as_str());
-    let mut dice = Dice::new(hash(genes.seed.number, &["tenant", &number.to_string()]));
-    match name {
-        "int2" | "int4" | "int8" | "numeric" => (1_001 + number).to_string(),
-        "uuid" => value::uuid(dice.word(), dice.word()),
-        _ => format!("org-{}-{:04x}", number + 1, dice.word() & 0xffff),
-    }
 }
 
 /// A row and where its references went.
@@ -76,14 +62,18 @@ struct Maker<'a> {
 }
 
 /// The row that is being made.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     place: RowKey,
     salt: u32,
     attempt: u32,
+    /// How often values were chosen again for a CHECK.
+    again: u32,
+    /// What may be NULL is so as often as not: something was refused before.
+    loose: bool,
     /// `None` where nothing was decided yet.
     cells: Vec<Option<Cell>>,
     parents: Vec<Option<usize>>,
-    table: &'a TablePlan<'a>,
+    pub(super) table: &'a TablePlan<'a>,
 }
 
 impl Draft<'_> {
@@ -94,11 +84,11 @@ impl Draft<'_> {
             .position(|(candidate, _)| candidate.name == column)
     }
 
-    fn get(&self, column: &str) -> Option<&Cell> {
+    pub(super) fn get(&self, column: &str) -> Option<&Cell> {
         self.cells[self.position(column)?].as_ref()
     }
 
-    fn set(&mut self, column: &str, cell: Cell) {
+    pub(super) fn set(&mut self, column: &str, cell: Cell) {
         if let Some(position) = self.position(column) {
             self.cells[position] = Some(cell);
         }
@@ -111,7 +101,7 @@ impl Draft<'_> {
             place.tenant as u64,
             place.row as u64,
             u64::from(self.salt),
-            u64::from(self.attempt),
+            u64::from(self.attempt + self.again * 1_000),
         ];
         let seed = numbers
             .iter()
@@ -191,11 +181,14 @@ impl<'a> Maker<'a> {
     fn row(&mut self, table: &'a TablePlan<'a>, place: RowKey) -> Option<Made> {
         let salt = self.genes.salts.get(&place).copied().unwrap_or(0);
         let mut why = String::from("its unique keys leave no more rows");
+        let mut loose = salt % 2 == 1;
         for attempt in 0..ATTEMPTS {
             let draft = Draft {
                 place: place.clone(),
                 salt,
                 attempt,
+                again: 0,
+                loose,
                 cells: vec![None; table.columns.len()],
                 parents: vec![None; table.keys.len()],
                 table,
@@ -208,7 +201,7 @@ impl<'a> Maker<'a> {
             match made {
                 Ok(draft) if self.differs(&draft) => return Some(draft.finish()),
                 Ok(_) => {}
-                Err(reason) => why = reason,
+                Err(reason) => (why, loose) = (reason, true),
             }
         }
         self.refused.entry(place.table).or_insert(why);
@@ -227,22 +220,18 @@ impl<'a> Maker<'a> {
             }
         }
         for (column, profile) in &table.columns {
-            if draft.get(&column.name).is_none() && !Self::is_late(table, &column.name) {
+            if draft.get(&column.name).is_none()
+                && !table.is_late(&column.name)
+                && !waits_for_itself(&draft, &column.name)
+            {
                 let cell = self.cell(&draft, column, profile)?;
                 draft.set(&column.name, cell);
             }
         }
         refer_to_itself(&mut draft);
         order_pairs(&mut draft);
+        self.mend(&mut draft)?;
         Ok(draft)
-    }
-
-    /// The column waits for a parent that is made later.
-    fn is_late(table: &TablePlan<'_>, column: &str) -> bool {
-        table
-            .keys
-            .iter()
-            .any(|key| key.late && key.key.columns.iter().any(|name| name == column))
     }
 
     /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
@@ -269,12 +258,9 @@ impl<'a> Maker<'a> {
             match model.parents[number] {
                 // What refers to the row before it, or to itself, does so here too.
                 Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
-                _ if key
-                    .key
-                    .columns
-                    .iter()
-                    .any(|column| model_cell(table, &model, column).is_none())
-                    && !key.nullable.is_empty() =>
+                _ if key.key.columns.iter().any(|column| {
+                    model_cell(table, &model, column).is_none_or(Option::is_none)
+                }) && !key.nullable.is_empty() =>
                 {
                     for column in &key.nullable {
                         if draft.get(column).is_none() {
@@ -286,7 +272,10 @@ impl<'a> Maker<'a> {
             }
         }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
-            if draft.cells[position].is_some() || Self::is_late(table, &column.name) {
+            if draft.cells[position].is_some()
+                || table.is_late(&column.name)
+                || waits_for_itself(&draft, &column.name)
+            {
                 continue;
             }
             // What the server goes on refusing may be any of the model's values.
@@ -304,7 +293,48 @@ impl<'a> Maker<'a> {
         }
         refer_to_itself(&mut draft);
         order_pairs(&mut draft);
+        self.mend(&mut draft)?;
         Ok(draft)
+    }
+
+    /// Chooses values again for the CHECKs that the draft breaks; where that does not help, the row is made anew.
+    fn mend(&mut self, draft: &mut Draft<'a>) -> Result<(), String> {
+        let catalog = self.ground.catalog;
+        while let Some(check) = mend::broken(catalog, draft) {
+            let free: Vec<&String> = check
+                .columns
+                .iter()
+                .filter(|column| draft.table.is_free(column))
+                .collect();
+            if draft.again >= MENDS || free.is_empty() {
+                // What was read wrongly must not keep the server from judging.
+                return if draft.attempt + 1 < ATTEMPTS {
+                    Err(format!(
+                        "no values were found that hold its CHECK {}",
+                        check.name
+                    ))
+                } else {
+                    Ok(())
+                };
+            }
+            draft.again += 1;
+            if mend::solve(catalog, draft, check) {
+                continue;
+            }
+            for name in free {
+                if let Some((column, profile)) = draft
+                    .table
+                    .columns
+                    .iter()
+                    .find(|(column, _)| column.name == *name)
+                {
+                    let cell = self.cell(draft, column, profile)?;
+                    draft.set(name, cell);
+                }
+            }
+            order_pairs(draft);
+        }
+        Ok(())
     }
 
     /// Chooses a parent for a key, or none where that is allowed.
@@ -329,7 +359,11 @@ impl<'a> Maker<'a> {
                 }
             }
         };
-        let skip = draft.place.row > 0 && dice.one_in(4);
+        let skip = if draft.loose {
+            dice.one_in(2)
+        } else {
+            draft.place.row > 0 && dice.one_in(4)
+        };
         if !key.nullable.is_empty() && (known_null || (skip && !must)) {
             nothing(draft);
             return Ok(());
@@ -455,6 +489,8 @@ impl<'a> Maker<'a> {
         profile: &Profile,
     ) -> Result<Cell, String> {
         let mut dice = draft.dice(self.genes.seed.number, &column.name);
+        let narrowed = self.narrowed(draft, column, profile);
+        let profile = narrowed.as_ref().unwrap_or(profile);
         if profile.hints.null {
             return Ok(None);
         }
@@ -466,7 +502,9 @@ impl<'a> Maker<'a> {
         .iter()
         .any(|word| profile.name.starts_with(word));
         if nullable
-            && (if gone {
+            && (if draft.again > 0 || draft.loose {
+                dice.one_in(2)
+            } else if gone {
                 draft.place.row == 0 || !dice.one_in(4)
             } else {
                 draft.place.row > 0 && dice.one_in(8)
@@ -494,7 +532,8 @@ impl<'a> Maker<'a> {
                 ordinal,
                 canary: token.as_deref(),
                 turn: shift(self.genes.seed.number, place, &column.name),
-                salt: draft.salt + draft.attempt,
+                // States keep their turn as long as other columns may mend the row.
+                salt: draft.salt + draft.attempt + draft.again / 8,
             },
             &mut dice,
         )
@@ -511,6 +550,19 @@ impl<'a> Maker<'a> {
             );
         }
         Ok(Some(made))
+    }
+
+    /// The column's profile within the bounds of the partition that the row goes to: one after the other.
+    fn narrowed(&self, draft: &Draft<'a>, column: &Column, profile: &Profile) -> Option<Profile> {
+        let bounds = &draft.table.bounds;
+        let place = &draft.place;
+        let turn = shift(self.genes.seed.number, place, "")
+            + u64::from(draft.salt + draft.attempt + draft.again);
+        let chosen = usize::try_from(turn % (bounds.len().max(1) as u64)).unwrap_or(0);
+        let hints = bounds.get(chosen)?.get(&column.name)?;
+        let mut narrowed = profile.clone();
+        narrowed.hints.narrow(hints);
+        Some(narrowed)
     }
 
     /// Whether the row differs from all others where it must; if so, it is remembered.
@@ -584,7 +636,7 @@ impl<'a> Maker<'a> {
                     .columns
                     .iter()
                     .map(|(column, _)| {
-                        Self::is_late(table, &column.name)
+                        table.is_late(&column.name)
                             && Some(column.name.as_str()) != table.tenant_column()
                     })
                     .collect();
@@ -592,6 +644,8 @@ impl<'a> Maker<'a> {
                     place,
                     salt,
                     attempt: 0,
+                    again: 0,
+                    loose: salt % 2 == 1,
                     cells: made
                         .cells
                         .into_iter()
@@ -664,8 +718,12 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// The row's number, shifted by what the seed says for column and tenant.
+/// The row's number, shifted for other tenants by what the seed says for column and tenant. The acting tenant's first
+/// rows have the first values whatever the seed: the states that queries ask for must not come and go with it.
 fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
+    if place.tenant == 0 {
+        return place.row as u64;
+    }
     let seed = mixed(seed, place.tenant as u64);
     (hash(seed, &[&place.table.schema, &place.table.name, column]) % 1_000) + place.row as u64
 }
@@ -691,6 +749,25 @@ fn into_rows(table: &TablePlan<'_>, rows: &[Option<Made>]) -> Rows {
             .filter(|number| rows[*number].is_some())
             .collect(),
     }
+}
+
+/// A column of a reference to the own table that must be there and found no row: it will name the row itself.
+fn waits_for_itself(draft: &Draft<'_>, column: &str) -> bool {
+    draft
+        .table
+        .keys
+        .iter()
+        .zip(&draft.parents)
+        .any(|(key, parent)| {
+            key.key.target == draft.place.table
+                && key.nullable.is_empty()
+                && parent.is_none()
+                && key
+                    .key
+                    .pairs()
+                    .any(|(own, target)| own == column && target != column)
+                && !key.key.target_columns.iter().any(|name| name == column)
+        })
 }
 
 /// A reference to the own table that found no row before this one refers to the row itself.

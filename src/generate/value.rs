@@ -1,5 +1,7 @@
 //! One value for a cell, in Postgres' text form, by type, hints and the column's name.
 
+use std::fmt::Write as _;
+
 use fake::Fake;
 use fake::faker::address::raw::{BuildingNumber, CityName, StreetName};
 use fake::faker::company::raw::CompanyName;
@@ -12,8 +14,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::clock;
 use super::dice::Dice;
-use super::hints::{Hints, is_like, shortest_like};
-use crate::model::{Catalog, TypeKind};
+use super::hints::{Hints, Reading, is_like, shortest_like};
+use crate::model::{Catalog, Type, TypeKind};
 
 /// What is known of a column for generating its values.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,46 @@ pub(super) struct Profile {
     pub(super) hints: Hints,
     /// Takes part in a unique key or exclusion: values should differ from row to row.
     pub(super) distinct: bool,
+}
+
+impl Profile {
+    /// A domain's CHECKs and NOT NULL are the column's.
+    pub(super) fn look_through_domains(&mut self, catalog: &Catalog) {
+        while let Some(Type {
+            name,
+            kind:
+                TypeKind::Domain {
+                    base,
+                    modifier,
+                    not_null,
+                    checks,
+                },
+            ..
+        }) = catalog.types.get(&self.type_oid)
+        {
+            let mut reading = Reading::default();
+            reading
+                .columns
+                .insert("value".to_owned(), std::mem::take(&mut self.hints));
+            for check in checks {
+                super::hints::read(check, &mut reading);
+            }
+            self.hints = reading.columns.remove("value").unwrap_or_default();
+            self.hints.not_null |= not_null;
+            self.type_oid = *base;
+            if *modifier != -1 {
+                self.modifier = *modifier;
+            }
+            // A domain called `siren` says more than a column called `number`.
+            if ["siren", "siret", "email", "phone"]
+                .iter()
+                .any(|word| name.contains(word))
+            {
+                self.name.push(' ');
+                self.name.push_str(name);
+            }
+        }
+    }
 }
 
 /// What makes a cell's value its own.
@@ -66,14 +108,19 @@ fn of_type(
     let Some(of) = cell.catalog.types.get(&oid) else {
         return Err("its type is not known".to_owned());
     };
-    let part = |dice: &mut Dice, oid: u32| {
-        let inner = Profile {
+    let part = |dice: &mut Dice, oid: u32, modifier: i32| {
+        let mut inner = Profile {
             name: profile.name.clone(),
             type_oid: oid,
-            modifier: -1,
+            modifier,
+            hints: Hints {
+                choices: profile.hints.elements.clone(),
+                ..Hints::default()
+            },
             ..Profile::default()
         };
-        of_type(&inner, oid, cell, dice)
+        inner.look_through_domains(cell.catalog);
+        value(&inner, cell, dice)
     };
     match &of.kind {
         TypeKind::Enum(labels) => in_turn(labels, cell)
@@ -84,19 +131,18 @@ fn of_type(
             let high = profile.hints.max_length.unwrap_or(low.max(2));
             let count = low + dice.below(high.saturating_sub(low) + 1);
             let items = (0..count)
-                .map(|_| part(dice, *element).map(|item| array_item(&item)))
+                .map(|_| part(dice, *element, profile.modifier).map(|item| array_item(&item)))
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(format!("{{{}}}", items.join(",")))
         }
-        TypeKind::Range(subtype) => range(cell, &of.name, *subtype, profile, dice),
-        TypeKind::Multirange(subtype) => Ok(format!(
-            "{{{}}}",
-            range(cell, &of.name, *subtype, profile, dice)?
-        )),
+        TypeKind::Range(subtype) => range(cell, *subtype, profile, dice),
+        TypeKind::Multirange(subtype) => {
+            Ok(format!("{{{}}}", range(cell, *subtype, profile, dice)?))
+        }
         TypeKind::Composite(attributes) => {
             let items = attributes
                 .iter()
-                .map(|(_, oid)| part(dice, *oid).map(|item| array_item(&item)))
+                .map(|(_, oid, modifier)| part(dice, *oid, *modifier).map(|item| array_item(&item)))
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(format!("({})", items.join(",")))
         }
@@ -119,7 +165,6 @@ fn array_item(text: &str) -> String {
 /// Integers, decimals and times; low before high and never empty.
 fn range(
     cell: &Cell<'_>,
-    name: &str,
     subtype: u32,
     profile: &Profile,
     dice: &mut Dice,
@@ -153,7 +198,24 @@ fn range(
             clock::instant(day(start)),
             clock::instant(day(start + length)),
         ),
-        _ => return Err(format!("no values are known for the range type {name}")),
+        _ => {
+            let one = Profile {
+                type_oid: subtype,
+                modifier: -1,
+                ..Profile::default()
+            };
+            let mut ends = [
+                of_type(&one, subtype, cell, dice)?,
+                of_type(&one, subtype, cell, dice)?,
+            ];
+            let number = |text: &String| text.parse::<f64>().ok();
+            ends.sort_by(|a, b| match (number(a), number(b)) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                _ => a.cmp(b),
+            });
+            let [low, high] = ends.map(|end| array_item(&end));
+            return Ok(format!("[{low},{high}]"));
+        }
     };
     Ok(format!("[{},{})", array_item(&low), array_item(&high)))
 }
@@ -161,20 +223,21 @@ fn range(
 /// The base types of Postgres and the extensions that applications use most.
 fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Option<String> {
     Some(match name {
-        "bool" => (*in_turn(&["f", "t"], cell)?).to_owned(),
+        // Two rows each, so that every other state of a set meets both.
+        "bool" => (*in_turn(&["f", "f", "t", "t"], cell)?).to_owned(),
         "int2" | "int4" | "int8" | "oid" => integer(profile, name, cell, dice),
         "numeric" | "money" => decimal(profile, cell, dice),
         // Halves and quarters are exact in binary: sums do not depend on their order.
         "float4" | "float8" => quarter(profile, dice),
         "uuid" => uuid(dice.word(), dice.word()),
         "text" | "varchar" | "bpchar" | "citext" | "name" => text(profile, name, cell, dice),
-        "date" => clock::date(moment(profile, cell, dice)),
-        "timestamp" => clock::timestamp(moment(profile, cell, dice)),
-        "timestamptz" => clock::instant(moment(profile, cell, dice)),
-        "time" | "timetz" => format!("{:02}:{:02}:00", dice.below(24), dice.below(60)),
-        "interval" => format!("{} minutes", 15 * (1 + dice.below(96))),
+        "date" => clock::date(moment(profile, cell, dice, clock::DAY)),
+        "timestamp" => clock::timestamp(moment(profile, cell, dice, 1)),
+        "timestamptz" => clock::instant(moment(profile, cell, dice, 1)),
+        "time" | "timetz" => time_of_day(profile, dice),
+        "interval" => interval(profile, dice),
         "json" | "jsonb" => json(profile, cell, dice),
-        "bytea" => format!("\\x{:016x}{:016x}", dice.word(), dice.word()),
+        "bytea" => bytes(profile, dice),
         "inet" => format!("192.0.2.{}", 1 + dice.below(254)),
         "cidr" => format!("10.{}.{}.0/24", dice.below(256), dice.below(256)),
         "macaddr" => format!(
@@ -192,7 +255,27 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
         "bit" => (0..profile.modifier.max(1))
             .map(|_| if dice.one_in(2) { '1' } else { '0' })
             .collect(),
-        "varbit" => "101".to_owned(),
+        "varbit" => "101"[..3.min(usize::try_from(profile.modifier).unwrap_or(3))].to_owned(),
+        "char" => char::from(b'a' + u8::try_from(dice.below(26)).unwrap_or(0)).to_string(),
+        "lquery" | "ltxtquery" => "top".to_owned(),
+        "jsonpath" => "$.k".to_owned(),
+        "xid" | "xid8" | "cid" => (1 + dice.below(1_000)).to_string(),
+        "tid" => format!("(0,{})", 1 + dice.below(100)),
+        "pg_snapshot" | "txid_snapshot" => "10:20:".to_owned(),
+        "regclass" => "pg_class".to_owned(),
+        "regproc" | "regprocedure" => if name == "regproc" { "now" } else { "now()" }.to_owned(),
+        "regtype" => "integer".to_owned(),
+        "regrole" => "pg_monitor".to_owned(),
+        "regnamespace" => "pg_catalog".to_owned(),
+        "regconfig" | "regdictionary" => "simple".to_owned(),
+        "regcollation" => "\"C\"".to_owned(),
+        "cube" => format!("({},{})", dice.below(90), dice.below(90)),
+        "seg" => format!("{} .. {}", dice.below(90), 90 + dice.below(9)),
+        "geometry" | "geography" => format!("POINT({} {})", dice.below(90), dice.below(90)),
+        "halfvec" => format!(
+            "[{}]",
+            vec!["0.5"; usize::try_from(profile.modifier).unwrap_or(3).max(1)].join(",")
+        ),
         "xml" => format!("<v>{}</v>", dice.below(1_000)),
         "tsvector" | "tsquery" => Word(FR_FR).fake_with_rng::<&str, _>(dice).to_owned(),
         "point" => format!("({},{})", dice.below(90), dice.below(90)),
@@ -262,12 +345,15 @@ fn limits(hints: &Hints, unit: i128, widest: i128) -> (i128, i128) {
 fn decimal(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
     let (precision, scale) = if profile.modifier >= 4 {
         let packed = profile.modifier - 4;
-        (packed >> 16, (packed & 0x7ff).min(6))
+        // The scale is a signed number of eleven bits.
+        let scale = ((packed & 0x7ff) ^ 0x400) - 0x400;
+        let kept = scale.min(6);
+        ((packed >> 16) - scale + kept, kept)
     } else {
         (18, 2)
     };
     let digits = |n: i32| 10_i128.pow(u32::try_from(n.clamp(0, 18)).unwrap_or(0));
-    let unit = digits(scale);
+    let unit = digits(scale.max(0));
     let (low, high) = limits(&profile.hints, unit, digits(precision) - 1);
     let units = if profile.distinct && profile.hints.max.is_none() {
         low + i128::from(cell.ordinal) % (high - low + 1).max(1)
@@ -298,8 +384,75 @@ pub(super) fn uuid(high: u64, low: u64) -> String {
         .to_string()
 }
 
-/// Created before updated before what is due.
-fn moment(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> i64 {
+/// Of as many bytes as CHECKs ask for, else sixteen.
+fn bytes(profile: &Profile, dice: &mut Dice) -> String {
+    let least = profile.hints.min_length.unwrap_or(16);
+    let count = profile.hints.max_length.map_or(least, |most| {
+        if profile.hints.min_length.is_some() {
+            least
+        } else {
+            most.min(16)
+        }
+    });
+    let mut text = String::from("\\x");
+    for _ in 0..count {
+        let _ = write!(text, "{:02x}", dice.below(256));
+    }
+    text
+}
+
+fn time_of_day(profile: &Profile, dice: &mut Dice) -> String {
+    let minutes = match (profile.hints.min, profile.hints.max) {
+        (None, None) => dice.between(0, 1_439),
+        _ => within(&profile.hints, 60, (0, 1_439), dice),
+    };
+    format!("{:02}:{:02}:00", minutes / 60 % 24, minutes % 60)
+}
+
+fn interval(profile: &Profile, dice: &mut Dice) -> String {
+    match (profile.hints.min, profile.hints.max) {
+        (None, None) => format!("{} minutes", 15 * (1 + dice.below(96))),
+        _ => format!("{} seconds", within(&profile.hints, 1, (1, 86_400), dice)),
+    }
+}
+
+/// Between bounds that CHECKs give in seconds, in units of so many seconds; what is open is as wide as `usual`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "bounds come from a CHECK as f64"
+)]
+fn within(hints: &Hints, unit: i64, usual: (i128, i128), dice: &mut Dice) -> i128 {
+    let low = hints.min.map(|min| {
+        let low = (min / unit as f64).ceil();
+        low as i128 + i128::from(hints.above_min && low * unit as f64 <= min)
+    });
+    let high = hints.max.map(|max| {
+        let high = (max / unit as f64).floor();
+        high as i128 - i128::from(hints.below_max && high * unit as f64 >= max)
+    });
+    let span = usual.1 - usual.0;
+    let (low, high) = match (low, high) {
+        (Some(low), Some(high)) => (low, high),
+        (Some(low), None) if low <= usual.1 => (low.max(usual.0), usual.1),
+        (Some(low), None) => (low, low.saturating_add(span)),
+        (None, Some(high)) if high >= usual.0 => (usual.0, high.min(usual.1)),
+        (None, Some(high)) => (high.saturating_sub(span), high),
+        (None, None) => usual,
+    };
+    dice.between(low, high)
+}
+
+/// Created before updated before what is due; in whole units of so many seconds.
+fn moment(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice, unit: i64) -> i64 {
+    if profile.hints.min.is_some() || profile.hints.max.is_some() {
+        let around = i128::from(cell.instant / unit);
+        let year = i128::from(360 * clock::DAY / unit);
+        let chosen = within(&profile.hints, unit, (around - year, around + year), dice);
+        // What Postgres keeps times in ends long after these.
+        let bound = i128::from(32_000_000_000 / unit);
+        return i64::try_from(chosen.clamp(-bound, bound)).unwrap_or(0) * unit;
+    }
     let has = |words: &[&str]| words.iter().any(|word| profile.name.contains(word));
     let (low, high) = if has(&["creat", "insert", "start", "begin", "valid_from", "since"]) {
         (-360, -181)
@@ -363,6 +516,9 @@ fn text(profile: &Profile, type_name: &str, cell: &Cell<'_>, dice: &mut Dice) ->
     }
     if profile.hints.lower {
         made = made.to_lowercase();
+    }
+    if profile.hints.upper {
+        made = made.to_uppercase();
     }
     while made.chars().count() < shortest {
         made.push('x');

@@ -16,6 +16,7 @@ use sqlx::Connection as _;
 use crate::check::Scene;
 use crate::database::{Databases, application_login, connect, execute};
 use crate::error::{Doing as _, Error, Result};
+use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
     Catalog, DatasetFacts, Query, Report, SchemaFacts, ServerFacts, Settings, Tenancy, Timings,
@@ -197,19 +198,24 @@ impl Harness {
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         execute(&mut connection, "SET statement_timeout = '30s'").await?;
         let seed = prepare::seed(&self.settings.run)?;
-        let worlds = prepare::settle(
-            &mut connection,
-            &catalog,
-            &tenancy,
-            &existing,
-            &self.settings.run,
-            seed,
-        )
-        .await?;
+        let socket = databases.administrator(&seeded).get_socket().is_some();
+        let ground = crate::generate::Ground {
+            catalog: &catalog,
+            tenancy: &tenancy,
+            existing: &existing,
+        };
+        let worlds =
+            prepare::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
         let mut queries = self.queries()?;
         prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
-        load_all(&mut connection, &catalog, &worlds, &worlds.seeded()).await?;
+        let layout = Layout {
+            catalog: &catalog,
+            order: &worlds.order,
+            late: &worlds.late,
+            socket,
+        };
+        load_all(&mut connection, layout, &worlds.seeded()).await?;
         execute(&mut connection, "COMMIT").await?;
         connection.close().await.doing("close a connection")?;
         timings.seed = since(started);

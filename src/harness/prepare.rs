@@ -69,23 +69,18 @@ pub(super) async fn existing(
 /// Makes worlds until the server refuses no row of them: a refused row is made anew, and given up after many tries.
 pub(super) async fn settle(
     connection: &mut PgConnection,
-    catalog: &Catalog,
-    tenancy: &Tenancy,
-    existing: &BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    ground: Ground<'_>,
     run: &RunSettings,
     seed: Seed,
+    socket: bool,
 ) -> Result<Worlds> {
-    let generator = Generator::new(Ground {
-        catalog,
-        tenancy,
-        existing,
-    });
+    let generator = Generator::new(ground);
     let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
     for _ in 0..ROUNDS {
         let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
-        let refused = judge(connection, catalog, &worlds).await;
+        let refused = judge(connection, ground.catalog, &worlds, socket).await;
         execute(connection, "ROLLBACK").await?;
         let refused = refused?;
         if refused.is_empty() {
@@ -120,11 +115,13 @@ async fn judge(
     connection: &mut PgConnection,
     catalog: &Catalog,
     worlds: &Worlds,
+    socket: bool,
 ) -> Result<Vec<(RowKey, String)>> {
     let layout = Layout {
         catalog,
         order: &worlds.order,
         late: &worlds.late,
+        socket,
     };
     let mut found = Vec::new();
     execute(connection, "SAVEPOINT common").await?;
@@ -175,7 +172,7 @@ async fn spares(
         for (number, row) in rows.rows.iter().enumerate() {
             let sql = format!(
                 "SAVEPOINT spare; {}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT spare; RELEASE SAVEPOINT spare",
-                insert(name, &rows.columns, row)
+                insert(name, &rows.columns, std::slice::from_ref(row))
             );
             let Err(error) = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
                 continue;

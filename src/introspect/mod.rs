@@ -202,6 +202,7 @@ struct RawTable {
     on: RawName,
     owner: String,
     partitioned: bool,
+    bounds: Vec<String>,
     root_schema: Option<String>,
     root_relation: Option<String>,
     row_security: bool,
@@ -217,6 +218,7 @@ impl RawTable {
             name: self.on.name(),
             owner: self.owner,
             partitioned: self.partitioned,
+            bounds: self.bounds,
             partition_of: self
                 .root_schema
                 .zip(self.root_relation)
@@ -337,7 +339,10 @@ impl RawIndex {
 fn tables_sql() -> String {
     format!(
         "SELECT n.nspname AS schema, c.relname AS relation, pg_get_userbyid(c.relowner) AS owner,
-            c.relkind = 'p' AS partitioned, rn.nspname AS root_schema, r.relname AS root_relation,
+            c.relkind = 'p' AS partitioned,
+            coalesce((SELECT json_agg(coalesce(pg_get_partition_constraintdef(p.relid), 'true') ORDER BY p.relid::regclass::text)
+              FROM pg_partition_tree(c.oid) p WHERE c.relkind = 'p' AND NOT c.relispartition AND p.isleaf AND p.relid <> c.oid), '[]') AS bounds,
+            rn.nspname AS root_schema, r.relname AS root_relation,
             c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
             coalesce((SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8,
                 'modifier', a.atttypmod, 'type_name', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,

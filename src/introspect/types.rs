@@ -45,7 +45,7 @@ fn parts(of: &Type) -> Vec<u32> {
         | TypeKind::Array(part)
         | TypeKind::Range(part)
         | TypeKind::Multirange(part) => vec![*part],
-        TypeKind::Composite(attributes) => attributes.iter().map(|(_, oid)| *oid).collect(),
+        TypeKind::Composite(attributes) => attributes.iter().map(|(_, oid, _)| *oid).collect(),
     }
 }
 
@@ -63,7 +63,7 @@ struct RawType {
     labels: Vec<String>,
     checks: Vec<String>,
     subtype: u32,
-    attributes: Vec<(String, u32)>,
+    attributes: Vec<(String, u32, i32)>,
 }
 
 impl RawType {
@@ -99,7 +99,7 @@ fn types_sql(list: &str) -> String {
             coalesce((SELECT json_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k
               WHERE k.contypid = t.oid AND k.contype = 'c'), '[]') AS checks,
             coalesce((SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid), 0)::int8 AS subtype,
-            coalesce((SELECT json_agg(json_build_array(a.attname, a.atttypid::int8) ORDER BY a.attnum) FROM pg_attribute a
+            coalesce((SELECT json_agg(json_build_array(a.attname, a.atttypid::int8, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute a
               WHERE t.typrelid <> 0 AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS attributes
          FROM pg_type t WHERE t.oid IN ({list})"
     )

@@ -71,6 +71,8 @@ pub struct Table {
     pub owner: String,
     /// Partitioned: rows live in its partitions.
     pub partitioned: bool,
+    /// What each partition that holds rows wants of them, as Postgres prints it; of the topmost table alone.
+    pub bounds: Vec<String>,
     /// The topmost table that this is a partition of.
     pub partition_of: Option<RelationName>,
     /// Columns in their order.
@@ -191,8 +193,8 @@ pub enum TypeKind {
     Range(u32),
     /// Several ranges over this.
     Multirange(u32),
-    /// A row of these, by name and type.
-    Composite(Vec<(String, u32)>),
+    /// A row of these: name, type and the type's modifier.
+    Composite(Vec<(String, u32, i32)>),
 }
 
 /// An index.

@@ -1,5 +1,5 @@
 //! Renderers of a [`Report`], and what is accepted of it. Pure: a report in, text out. A new format is one file
-//! here and one line in [`RENDERERS`].
+//! here and one line in `RENDERERS`.
 
 mod accept;
 mod baseline;

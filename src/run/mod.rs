@@ -39,6 +39,17 @@ pub struct Arena<'a> {
     pub timeout: u32,
 }
 
+impl<'a> Arena<'a> {
+    fn layout(&self) -> Layout<'a> {
+        Layout {
+            catalog: self.catalog,
+            order: &self.worlds.order,
+            late: &self.worlds.late,
+            socket: self.blank.get_socket().is_some(),
+        }
+    }
+}
+
 /// An attempt: the numbers of its case and of itself within it.
 type Place = (usize, usize);
 
@@ -212,7 +223,7 @@ async fn enter(
     let acting = permuted(&arena.worlds.acting, layout);
     let mut datasets = vec![&arena.worlds.shared, &acting];
     datasets.extend(arena.worlds.others(kind));
-    load_all(connection, arena.catalog, arena.worlds, &datasets).await
+    load_all(connection, arena.layout(), &datasets).await
 }
 
 /// Loads data sets that were loaded before; a refusal now is the harness's failure.
@@ -221,15 +232,9 @@ async fn enter(
 /// [`Error::Server`] when rows are refused that were accepted before.
 pub async fn load_all(
     connection: &mut PgConnection,
-    catalog: &Catalog,
-    worlds: &Worlds,
+    layout: Layout<'_>,
     datasets: &[&Dataset],
 ) -> Result<()> {
-    let layout = Layout {
-        catalog,
-        order: &worlds.order,
-        late: &worlds.late,
-    };
     match load(connection, layout, datasets).await?.first() {
         None => Ok(()),
         Some(refused) => Err(Error::Server(format!(

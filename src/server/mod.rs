@@ -1,6 +1,6 @@
 //! The server room: a Postgres server to work on, of our own or of somebody else's, and its removal.
 //!
-//! A new kind is one file with its [`Provider`] and one line in [`candidates`]'s list.
+//! A new kind is one file with its `Provider` and one line in the list of `candidates`.
 
 mod archive;
 mod binaries;

@@ -150,7 +150,7 @@ impl Server {
         self.holder.stop().await
     }
 
-    /// Leaves a server of our own running when this process ends; only [`clean`] removes it then.
+    /// Leaves a server of our own running when this process ends; only [`clean`](super::clean) removes it then.
     ///
     /// # Errors
     /// Where that can't be written down; the server is removed then.

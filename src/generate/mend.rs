@@ -1,0 +1,93 @@
+//! Values chosen again until a row holds the CHECKs that can be read.
+
+use sqlparser::ast::{BinaryOperator, Expr};
+
+use super::hints::plain_column;
+use super::plan::{CheckPlan, TablePlan};
+use super::rows::Draft;
+use super::truth::{Worth, worth};
+use crate::model::{Catalog, Cell};
+
+/// What a column of the draft is worth; unknown where nothing was decided yet.
+fn cell_worth(catalog: &Catalog, draft: &Draft<'_>, column: &str) -> Worth {
+    match draft.get(column) {
+        None => Worth::Unknown,
+        Some(None) => Worth::Null,
+        Some(Some(text)) => match kind(catalog, draft.table, column) {
+            "bool" => Worth::Bool(text.starts_with('t')),
+            "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
+                text.parse().map_or(Worth::Unknown, Worth::Number)
+            }
+            _ => Worth::Text(text.clone()),
+        },
+    }
+}
+
+/// The name of a column's type, domains taken off.
+fn kind<'c>(catalog: &'c Catalog, table: &TablePlan<'_>, column: &str) -> &'c str {
+    let oid = table.table.column(column).map_or(0, |c| c.type_oid);
+    catalog
+        .types
+        .get(&catalog.base_type(oid))
+        .map_or("", |of| of.name.as_str())
+}
+
+/// The first CHECK that the draft breaks for certain.
+pub(super) fn broken<'p>(catalog: &Catalog, draft: &Draft<'p>) -> Option<&'p CheckPlan> {
+    draft.table.checks.iter().find(|check| {
+        worth(&check.expr, &|column| cell_worth(catalog, draft, column)) == Worth::Bool(false)
+    })
+}
+
+/// Sets a column to what an equation wants: `total = quantity * price`. Returns whether there was one.
+pub(super) fn solve(catalog: &Catalog, draft: &mut Draft<'_>, check: &CheckPlan) -> bool {
+    let mut equations = Vec::new();
+    conjuncts(&check.expr, &mut equations);
+    for (column, other) in equations {
+        if !draft.table.is_free(&column) {
+            continue;
+        }
+        let wanted = worth(other, &|name| cell_worth(catalog, draft, name));
+        let cell: Cell = match wanted {
+            Worth::Number(value) => {
+                let whole = kind(catalog, draft.table, &column).starts_with("int");
+                if whole && value.fract() != 0.0 {
+                    continue;
+                }
+                Some(value.to_string())
+            }
+            Worth::Text(text) => Some(text),
+            Worth::Bool(value) => Some(value.to_string()),
+            Worth::Null | Worth::Unknown => continue,
+        };
+        if draft.get(&column) != Some(&cell) {
+            draft.set(&column, cell);
+            return true;
+        }
+    }
+    false
+}
+
+/// The equations between a column and anything else that must all hold.
+fn conjuncts<'e>(expr: &'e Expr, into: &mut Vec<(String, &'e Expr)>) {
+    match expr {
+        Expr::Nested(inner) => conjuncts(inner, into),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            conjuncts(left, into);
+            conjuncts(right, into);
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } => {
+            into.extend(plain_column(left).map(|column| (column, right.as_ref())));
+            into.extend(plain_column(right).map(|column| (column, left.as_ref())));
+        }
+        _ => {}
+    }
+}
