@@ -157,7 +157,11 @@ impl<'a> Binder<'a> {
             // A pattern that matches all, and one that most texts match.
             return Some(if wide { String::new() } else { "e".to_owned() });
         }
-        for source in sources {
+        // What is looked for must be there; what is written as well can be anything.
+        let (looked_for, others): (Vec<&Source>, Vec<&Source>) = sources
+            .iter()
+            .partition(|source| matches!(source, Source::Column { by: '=', .. }));
+        for source in looked_for.into_iter().chain(others) {
             let Source::Column { table, column, .. } = source else {
                 continue;
             };
