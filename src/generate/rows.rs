@@ -545,7 +545,13 @@ impl<'a> Maker<'a> {
         let nullable = !column.not_null && !profile.hints.not_null;
         // What marks a row as gone is rare, other gaps rarer; the first row has none.
         let gone = [
-            "deleted", "archived", "removed", "revoked", "disabled", "cancel",
+            "deleted",
+            "archived",
+            "removed",
+            "retracted",
+            "revoked",
+            "disabled",
+            "cancel",
         ]
         .iter()
         .any(|word| profile.name.starts_with(word));

@@ -166,9 +166,9 @@ impl<'a> Binder<'a> {
                 continue;
             };
             let range = !by('=') && !by(':');
-            let dataset = match foreign {
-                Some((theirs, group)) if group == table => theirs,
-                _ => self.dataset(table),
+            let (dataset, is_theirs) = match foreign {
+                Some((theirs, group)) if group == table => (theirs, true),
+                _ => (self.dataset(table), false),
             };
             let values = column_values(dataset, table, column);
             let chosen = if range && (wide || foreign.is_some()) {
@@ -181,6 +181,9 @@ impl<'a> Binder<'a> {
                 // What is written is a value of the kind, not one that must be there.
                 self.written(table, column, row)
                     .or_else(|| values.get(row % values.len().max(1)).cloned())
+            } else if is_theirs {
+                // The first twins have the organisation's own values; the last ones have what it lacks.
+                values.last().cloned()
             } else {
                 values.get(row % values.len().max(1)).cloned()
             };
