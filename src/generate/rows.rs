@@ -169,7 +169,11 @@ impl<'a> Maker<'a> {
             return 1;
         }
         let rows = match part {
-            Part::Spare => return 2,
+            // Enough that each of several optional references is there in one.
+            Part::Spare => {
+                let optional = table.keys.iter().filter(|key| !key.nullable.is_empty());
+                return optional.count().clamp(2, 4);
+            }
             Part::Different => self.genes.rows + tenant,
             _ => self.genes.rows,
         };
@@ -370,9 +374,20 @@ impl<'a> Maker<'a> {
             }
         };
         let skip = if draft.loose {
-            dice.one_in(2)
+            // Of columns that exclude each other every one has its turn.
+            let turn = draft.place.row + usize::try_from(draft.attempt / 16).unwrap_or(0);
+            let optional = || {
+                draft
+                    .table
+                    .keys
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, key)| !key.nullable.is_empty())
+            };
+            let kept = optional().nth(turn % optional().count().max(1));
+            kept.is_none_or(|(kept, _)| kept != number) && (draft.attempt == 1 || dice.one_in(2))
         } else {
-            draft.place.row > 0 && dice.one_in(4)
+            draft.place.row > 0 && draft.place.part != Part::Spare && dice.one_in(4)
         };
         if !key.nullable.is_empty() && (known_null || (skip && !must)) {
             nothing(draft);
