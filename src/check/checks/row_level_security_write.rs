@@ -1,7 +1,9 @@
 //! Rows that the application's role can write without being their tenant.
 
 use crate::check::policy::{self, Stranger, attempt, may, repeated};
-use crate::check::row::{RowRef, acting, foreign, insert, predicate, spare, update};
+use crate::check::row::{
+    RowRef, acting, foreign, insert, is_one_a_parent, predicate, spare, update,
+};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
     Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Policy, Purpose, Severity,
@@ -89,6 +91,16 @@ impl Check for RowLevelSecurityWrite {
             )
         {
             return Verdict::NotApplicable("its rows can't be moved by a column".to_owned());
+        }
+        if way == "insert"
+            && case
+                .attempts
+                .iter()
+                .all(|attempt| attempt.purpose != Purpose::Control)
+            && !acting(scene.worlds, &table.name).is_empty()
+            && is_one_a_parent(scene, table)
+        {
+            return Verdict::NotApplicable("its unique keys leave no further row".to_owned());
         }
         let verdict = judge(scene, table, case, command, seen);
         if matches!(verdict, Verdict::Leaked(_)) {
