@@ -1,6 +1,6 @@
 //! A foreign key that accepts another tenant's row.
 
-use crate::check::row::{RowRef, acting, foreign, insert, spare, transaction, update};
+use crate::check::row::{self, RowRef, acting, foreign, insert, spare, transaction, update};
 use crate::check::{Check, Page, Scene, crossing};
 use crate::model::{
     Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session,
@@ -15,6 +15,10 @@ pub(crate) struct CrossTenantReference;
 
 /// The ways of attack; each is a case of its own.
 const WAYS: [&str; 2] = ["INSERT", "UPDATE"];
+
+/// Marks a case that is tried again with other rows, and with how many.
+const AGAIN: &str = ", again with other rows";
+const PAIRS: usize = 6;
 
 impl Check for CrossTenantReference {
     fn page(&self) -> Page {
@@ -42,7 +46,7 @@ impl Check for CrossTenantReference {
                 for way in WAYS {
                     let attempts = match outside(scene, table, key) {
                         Some(_) => Vec::new(),
-                        None => attempts(scene, table, key, way),
+                        None => attempts(scene, table, key, way, 1),
                     };
                     cases.push(Case {
                         check: self.page().id,
@@ -69,7 +73,16 @@ impl Check for CrossTenantReference {
         if let Some(reason) = outside(scene, table, key) {
             return Verdict::NotApplicable(reason);
         }
-        judge(scene, table, key, case, seen)
+        let verdict = judge(scene, table, key, case, seen);
+        let settled = matches!(verdict, Verdict::Held(_) | Verdict::Leaked(_));
+        match case.subject.strip_suffix(AGAIN) {
+            None if !settled && !case.attempts.is_empty() => Verdict::FollowUp(Box::new(Case {
+                subject: format!("{}{AGAIN}", case.subject),
+                attempts: attempts(scene, table, key, &case.subject, PAIRS),
+                ..case.clone()
+            })),
+            _ => verdict,
+        }
     }
 }
 
@@ -109,16 +122,23 @@ fn outside(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<String> 
     }
 }
 
-/// Pairs of a control and an attack that differ in the parent's tenant alone; several, since a row may stand in the
-/// way of a statement for reasons of its own.
-fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey, way: &str) -> Vec<Attempt> {
+/// Pairs of a control and an attack that differ in the parent's tenant alone; more than one where a row stood in the way
+/// of a statement for reasons of its own.
+fn attempts(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    way: &str,
+    pairs: usize,
+) -> Vec<Attempt> {
     let Some(count) = crossing::count(scene.catalog, scene.tenancy, &table.name, key) else {
         return Vec::new();
     };
     let own = acting(scene.worlds, &key.target);
-    let Some(theirs) = foreign_tuple(scene, table, key) else {
+    let theirs = foreign_tuples(scene, table, key);
+    if theirs.is_empty() {
         return Vec::new();
-    };
+    }
     let subjects: Vec<RowRef<'_>> = if way == "INSERT" {
         spare(scene.worlds, 0, &table.name)
     } else {
@@ -126,12 +146,24 @@ fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey, way: &str) -> Vec
         let rows = acting(scene.worlds, &table.name);
         let mut chosen: Vec<RowRef<'_>> = rows.last().copied().into_iter().collect();
         chosen.extend(rows.first().filter(|_| rows.len() > 1).copied());
+        // Where columns exclude each other, only a row that refers already may refer.
+        let refers = |row: &&RowRef<'_>| row.tuple(&key.columns).is_some();
+        if !chosen.iter().any(|row| refers(&row)) {
+            chosen.extend(rows.iter().find(refers).copied());
+        }
         chosen
     };
     let mut attempts = Vec::new();
     for row in subjects {
+        // The nearest: what several keys share stays as it is, where it can.
+        let Some(theirs) = theirs
+            .iter()
+            .min_by_key(|tuple| distance(scene, table, key, row, tuple))
+        else {
+            continue;
+        };
         for parent in own_tuples(scene, table, key, row, &own, way) {
-            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, &theirs)] {
+            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, theirs)] {
                 let changed = changes(scene, table, key, tuple);
                 let statement = if way == "INSERT" {
                     insert(&table.name, row, &changed)
@@ -153,11 +185,12 @@ fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey, way: &str) -> Vec
             }
         }
     }
+    attempts.truncate(2 * pairs);
     attempts
 }
 
-/// Another tenant's row that the acting one lacks: as this row of the child would have to name it.
-fn foreign_tuple(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<Vec<String>> {
+/// Other tenants' rows that the acting one lacks: as this row of the child would have to name them.
+fn foreign_tuples(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Vec<String>> {
     let tenant = scene.tenancy.tenant_column(&table.name);
     let named = |tuple: Vec<String>| -> Vec<String> {
         key.columns
@@ -181,7 +214,27 @@ fn foreign_tuple(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<Ve
         .rev()
         .filter_map(|row| row.tuple(&key.target_columns))
         .map(named)
-        .find(|tuple| !own.contains(tuple))
+        .filter(|tuple| !own.contains(tuple))
+        .collect()
+}
+
+/// In how many columns a row would have to change to name this parent; a row that would name itself comes last.
+fn distance(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    tuple: &[String],
+) -> usize {
+    let itself = key.target == table.name
+        && row
+            .tuple(&key.target_columns)
+            .is_some_and(|own| own == tuple);
+    let changed = changes(scene, table, key, tuple)
+        .iter()
+        .filter(|(column, cell)| row.cell(column) != cell.as_deref())
+        .count();
+    changed + if itself { key.columns.len() } else { 0 }
 }
 
 /// Parents of the acting tenant that a control may name: what the row names already (for a row that is not there
@@ -218,7 +271,13 @@ fn own_tuples(
                 .filter_map(|row| row.tuple(&key.target_columns)),
         );
     }
-    found.truncate(3);
+    found.sort_by_key(|tuple| distance(scene, table, key, row, tuple));
+    found.truncate(2);
+    // Where several keys share columns, no other parent may fit: then the one that the row has is written again.
+    found.extend(
+        row.tuple(&key.columns)
+            .filter(|tuple| !found.contains(tuple)),
+    );
     found
 }
 
@@ -249,7 +308,12 @@ fn judge(
     seen: &[Observation],
 ) -> Verdict {
     if case.attempts.is_empty() {
-        return Verdict::Inconclusive(no_attempt(scene, table, key));
+        let one = case.subject == "INSERT" && row::is_one_a_parent(scene, table);
+        return if one && !acting(scene.worlds, &table.name).is_empty() {
+            Verdict::NotApplicable("its unique keys leave no further row".to_owned())
+        } else {
+            Verdict::Inconclusive(no_attempt(scene, table, key))
+        };
     }
     let crossing = |observation: &Observation| -> u64 {
         observation
@@ -295,6 +359,16 @@ fn judge(
     if let Some(reason) = held {
         return Verdict::Held(reason);
     }
+    // A key that closes a circle: what it refers to is made after the row itself.
+    let circle = scene.worlds.late.get(&table.name);
+    if case.subject == "INSERT"
+        && circle.is_some_and(|late| late.contains(&key.name))
+        && failed.iter().all(|refusal| refusal.sqlstate == "23505")
+    {
+        return Verdict::NotApplicable(
+            "the row that it refers to can be made only after it".to_owned(),
+        );
+    }
     match failed.first() {
         Some(first)
             if failed
@@ -303,15 +377,23 @@ fn judge(
         {
             Verdict::NotApplicable(format!(
                 "no such {} is accepted at all: {}",
-                case.subject, first.message
+                way(case),
+                first.message
             ))
         }
         Some(first) => Verdict::Inconclusive(format!(
             "the control {} did not work: {} (SQLSTATE {})",
-            case.subject, first.message, first.sqlstate
+            way(case),
+            first.message,
+            first.sqlstate
         )),
         None => Verdict::Inconclusive("the control changed no row".to_owned()),
     }
+}
+
+/// The way of attack.
+fn way(case: &Case) -> &str {
+    case.subject.strip_suffix(AGAIN).unwrap_or(&case.subject)
 }
 
 /// A refusal by key, CHECK, privilege or trigger; others (a unique value that is taken) say nothing of the tenant.
@@ -357,12 +439,16 @@ fn defect(
     let message = if linked {
         format!(
             "{} of a row of {} that refers to a row of {} which is not linked to its tenant was accepted",
-            case.subject, table.name, key.target
+            way(case),
+            table.name,
+            key.target
         )
     } else {
         format!(
             "{} of a row of {} that refers to another tenant's row of {} was accepted",
-            case.subject, table.name, key.target
+            way(case),
+            table.name,
+            key.target
         )
     };
     Defect {
