@@ -223,9 +223,10 @@ async fn enter(
     let acting = permuted(&arena.worlds.acting, layout);
     let mut datasets = vec![&arena.worlds.shared];
     let others = arena.worlds.others(kind);
-    if kind == crate::model::WorldKind::Twins {
-        // Before the acting tenant's: of rows that tie, a LIMIT takes the one that it meets first.
-        datasets.extend(others);
+    if kind == crate::model::WorldKind::Twins && layout == 0 {
+        // Before the acting tenant's: of rows that tie, a LIMIT takes the one that it meets first, and which that is
+        // depends on the plan. The other layouts have them behind.
+        datasets.extend(others.into_iter().rev());
         datasets.push(&acting);
     } else {
         datasets.push(&acting);

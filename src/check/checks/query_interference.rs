@@ -19,12 +19,13 @@ pub(crate) struct QueryInterference;
 const LAYOUTS: usize = 3;
 
 /// The stages of one binding, in the order of its attempts: alone in several layouts, then with others.
-const WORLDS: [(WorldKind, usize); 5] = [
+const WORLDS: [(WorldKind, usize); 6] = [
     (WorldKind::Absent, 0),
     (WorldKind::Absent, 1),
     (WorldKind::Absent, 2),
     (WorldKind::Different, 0),
     (WorldKind::Twins, 0),
+    (WorldKind::Twins, 1),
 ];
 
 const EXECUTE: &str = "EXECUTE watertight_query";
