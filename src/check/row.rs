@@ -1,5 +1,6 @@
 //! SQL over single rows: how a row is found, inserted and changed.
 
+use super::Scene;
 use crate::model::{
     Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted, quoted_list,
 };
@@ -59,6 +60,24 @@ pub(super) fn spare<'a>(
         .spares
         .get(tenant)
         .map_or_else(Vec::new, |dataset| rows(dataset, table))
+}
+
+/// A tenant, or a row that this one refers to, has at most one row of the table: there may be none to add.
+pub(super) fn is_one_a_parent(scene: Scene<'_>, table: &Table) -> bool {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    table.indexes.iter().any(|index| {
+        let columns = index.plain_columns();
+        index.unique
+            && index.predicate.is_none()
+            && columns.len() == index.keys.len()
+            && columns.iter().all(|column| {
+                Some(*column) == tenant
+                    || table
+                        .foreign_keys
+                        .iter()
+                        .any(|key| key.columns.iter().any(|name| name == column))
+            })
+    })
 }
 
 /// A condition that holds for this row alone: by the primary key, else by every value that can be compared.

@@ -222,7 +222,7 @@ fn comparison(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading
         return comparison(right, &turned, left, into);
     }
     let Some(value) = constant(right) else {
-        return lowered(left, op, right, into);
+        return similar(left, op, right, into) || lowered(left, op, right, into);
     };
     if let Some((function, name)) = call(left) {
         let hints = into.columns.entry(name).or_default();
@@ -239,6 +239,25 @@ fn comparison(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading
         Gt | GtEq | Lt | LtEq => return bound(hints, op, &value),
         _ => return false,
     }
+    true
+}
+
+/// `x SIMILAR TO '…'`, which Postgres prints as `x ~ similar_to_escape('…')`.
+fn similar(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading) -> bool {
+    let (Some(name), Expr::Function(function)) = (column(left), right) else {
+        return false;
+    };
+    let [pattern] = arguments(function)[..] else {
+        return false;
+    };
+    let Some(pattern) = constant(pattern).filter(|_| {
+        *op == BinaryOperator::PGRegexMatch && function.name.to_string() == "similar_to_escape"
+    }) else {
+        return false;
+    };
+    let pattern = pattern.replace('%', ".*").replace('_', ".");
+    let hints = into.columns.entry(name).or_default();
+    hints.patterns.push(format!("^({pattern})$"));
     true
 }
 

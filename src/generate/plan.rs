@@ -229,18 +229,35 @@ impl<'a> TablePlan<'a> {
         }
     }
 
-    /// A unique key is one reference alone: there are at most as many rows as parents.
-    pub(super) fn bounded_by_parents(&self) -> bool {
-        // One that holds for some rows only leaves room for the others.
-        let mut whole = self.uniques.iter().filter(|unique| !unique.partial);
-        whole.any(|unique| {
-            let mut keys = self.keys.iter().filter(|key| !key.late);
-            keys.any(|key| {
-                unique.columns.iter().all(|column| {
-                    self.tenant_column() == Some(column)
-                        || key.key.columns.iter().any(|name| name == column)
-                })
+    /// The tables of which each row has at most one row of this one: a unique key is one reference and no more.
+    pub(super) fn bounding_parents(&self) -> impl Iterator<Item = &'a RelationName> + '_ {
+        self.keys
+            .iter()
+            .filter(|key| {
+                !key.late
+                    && self
+                        .uniques
+                        .iter()
+                        .filter(|unique| !unique.partial)
+                        .any(|unique| {
+                            unique.columns.iter().all(|column| {
+                                self.tenant_column() == Some(column)
+                                    || key.key.columns.iter().any(|name| name == column)
+                            })
+                        })
             })
+            .map(|key| &key.key.target)
+    }
+
+    /// A tenant has at most one row of it.
+    pub(super) fn one_a_tenant(&self) -> bool {
+        self.uniques.iter().any(|unique| {
+            !unique.partial
+                && !unique.global
+                && unique
+                    .columns
+                    .iter()
+                    .all(|column| self.tenant_column() == Some(column))
         })
     }
 }

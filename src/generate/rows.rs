@@ -124,7 +124,11 @@ impl<'a> Maker<'a> {
         for name in &plan.order {
             let table = &plan.tables[name];
             let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
-            if shared != (part == Part::Shared) || (shared && table.table.existing_rows > 0) {
+            // A table without columns has no row that could be told from another.
+            if shared != (part == Part::Shared)
+                || (shared && table.table.existing_rows > 0)
+                || table.columns.is_empty()
+            {
                 continue;
             }
             let count = self.count(table, part, tenant);
@@ -165,16 +169,26 @@ impl<'a> Maker<'a> {
             return 1;
         }
         let rows = match part {
-            Part::Spare => return 2,
+            // Enough that each of several optional references is there in one.
+            Part::Spare => {
+                let optional = table.keys.iter().filter(|key| !key.nullable.is_empty());
+                return optional.count().clamp(2, 4);
+            }
             Part::Different => self.genes.rows + tenant,
             _ => self.genes.rows,
         };
-        // Where each row needs a parent of its own, two parents stay free: one for a spare row, one for nobody.
-        if table.bounded_by_parents() {
-            rows.saturating_sub(2).max(1)
-        } else {
-            rows
+        if table.one_a_tenant() {
+            return 1;
         }
+        // Where each row needs a parent of its own, two parents stay free: one for a spare row, one for nobody.
+        table
+            .bounding_parents()
+            .map(|parent| {
+                let there = self.made.get(&(part, tenant, parent));
+                there.map_or(rows, |there| there.len().min(rows))
+            })
+            .min()
+            .map_or(rows, |parents| parents.saturating_sub(2).max(1))
     }
 
     /// One row, made anew until it differs where it must.
@@ -360,9 +374,20 @@ impl<'a> Maker<'a> {
             }
         };
         let skip = if draft.loose {
-            dice.one_in(2)
+            // Of columns that exclude each other every one has its turn.
+            let turn = draft.place.row + usize::try_from(draft.attempt / 16).unwrap_or(0);
+            let optional = || {
+                draft
+                    .table
+                    .keys
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, key)| !key.nullable.is_empty())
+            };
+            let kept = optional().nth(turn % optional().count().max(1));
+            kept.is_none_or(|(kept, _)| kept != number) && (draft.attempt == 1 || dice.one_in(2))
         } else {
-            draft.place.row > 0 && dice.one_in(4)
+            draft.place.row > 0 && draft.place.part != Part::Spare && dice.one_in(4)
         };
         if !key.nullable.is_empty() && (known_null || (skip && !must)) {
             nothing(draft);
@@ -691,7 +716,12 @@ impl<'a> Maker<'a> {
         let gaps = acting
             .iter()
             .chain(&dataset(Part::Shared, 0))
-            .filter(|(_, rows)| rows.rows.is_empty())
+            .filter(|(name, rows)| {
+                // What nobody can classify is inconclusive already, with what would settle it.
+                let unclassified =
+                    |plan: &TablePlan<'_>| matches!(plan.class, Class::Unclassified { .. });
+                rows.rows.is_empty() && !plan.tables.get(name).is_some_and(unclassified)
+            })
             .map(|(name, _)| {
                 let why = self.refused.get(name).cloned();
                 (

@@ -77,7 +77,8 @@ pub(super) async fn settle(
     let generator = Generator::new(ground);
     let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
-    for _ in 0..ROUNDS {
+    let mut stuck: BTreeMap<RelationName, (String, u32)> = BTreeMap::new();
+    for round in 0..ROUNDS {
         let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
         let refused = judge(connection, ground.catalog, &worlds, socket).await;
@@ -91,11 +92,14 @@ pub(super) async fn settle(
             }
             return Ok(worlds);
         }
+        let hopeless = hopeless(&refused, &worlds, &mut stuck);
+        // Towards the end what is refused is given up at once, so that the others get their chance.
+        let patience = if round > ROUNDS / 4 * 3 { 1 } else { SALTS };
         for (key, message) in refused {
             reasons.insert(key.table.clone(), message);
             let salt = genes.salts.entry(key.clone()).or_default();
             *salt += 1;
-            if *salt >= SALTS {
+            if *salt >= patience || hopeless.contains(&key.table) {
                 genes.dropped.insert(key);
             }
         }
@@ -108,6 +112,44 @@ pub(super) async fn settle(
         "no rows could be made that the server accepts; it said: {}",
         said.join("; ")
     )))
+}
+
+/// A table of which every row is refused so often with the same words is given up, unless other values may help.
+const SAME_WORDS: u32 = 10;
+
+/// Tables of which all of the acting tenant's rows were refused again and again, for a reason that values don't mend.
+fn hopeless(
+    refused: &[(RowKey, String)],
+    worlds: &Worlds,
+    stuck: &mut BTreeMap<RelationName, (String, u32)>,
+) -> Vec<RelationName> {
+    let mut tables: BTreeMap<&RelationName, Vec<&String>> = BTreeMap::new();
+    for (key, message) in refused {
+        if key.part == Part::Acting {
+            tables.entry(&key.table).or_default().push(message);
+        }
+    }
+    stuck.retain(|table, _| tables.contains_key(table));
+    let mut found = Vec::new();
+    for (table, messages) in tables {
+        let all = worlds.acting.get(table).map_or(0, |rows| rows.rows.len());
+        let values = ["check constraint", "duplicate key", "conflicting key"];
+        let first = messages[0];
+        let same = messages.len() == all
+            && messages.iter().all(|message| *message == first)
+            && !values.iter().any(|words| first.contains(words));
+        let (before, times) = stuck.entry(table.clone()).or_default();
+        *times = if same && before == first {
+            *times + 1
+        } else {
+            0
+        };
+        before.clone_from(first);
+        if *times >= SAME_WORDS {
+            found.push(table.clone());
+        }
+    }
+    found
 }
 
 /// The rows that the server refuses, in every combination in which they will be loaded.

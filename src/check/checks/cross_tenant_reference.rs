@@ -1,6 +1,6 @@
 //! A foreign key that accepts another tenant's row.
 
-use crate::check::row::{RowRef, acting, foreign, insert, spare, transaction, update};
+use crate::check::row::{self, RowRef, acting, foreign, insert, spare, transaction, update};
 use crate::check::{Check, Page, Scene, crossing};
 use crate::model::{
     Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session,
@@ -135,9 +135,10 @@ fn attempts(
         return Vec::new();
     };
     let own = acting(scene.worlds, &key.target);
-    let Some(theirs) = foreign_tuple(scene, table, key) else {
+    let theirs = foreign_tuples(scene, table, key);
+    if theirs.is_empty() {
         return Vec::new();
-    };
+    }
     let subjects: Vec<RowRef<'_>> = if way == "INSERT" {
         spare(scene.worlds, 0, &table.name)
     } else {
@@ -145,12 +146,24 @@ fn attempts(
         let rows = acting(scene.worlds, &table.name);
         let mut chosen: Vec<RowRef<'_>> = rows.last().copied().into_iter().collect();
         chosen.extend(rows.first().filter(|_| rows.len() > 1).copied());
+        // Where columns exclude each other, only a row that refers already may refer.
+        let refers = |row: &&RowRef<'_>| row.tuple(&key.columns).is_some();
+        if !chosen.iter().any(|row| refers(&row)) {
+            chosen.extend(rows.iter().find(refers).copied());
+        }
         chosen
     };
     let mut attempts = Vec::new();
     for row in subjects {
+        // The nearest: what several keys share stays as it is, where it can.
+        let Some(theirs) = theirs
+            .iter()
+            .min_by_key(|tuple| distance(scene, table, key, row, tuple))
+        else {
+            continue;
+        };
         for parent in own_tuples(scene, table, key, row, &own, way) {
-            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, &theirs)] {
+            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, theirs)] {
                 let changed = changes(scene, table, key, tuple);
                 let statement = if way == "INSERT" {
                     insert(&table.name, row, &changed)
@@ -176,8 +189,8 @@ fn attempts(
     attempts
 }
 
-/// Another tenant's row that the acting one lacks: as this row of the child would have to name it.
-fn foreign_tuple(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<Vec<String>> {
+/// Other tenants' rows that the acting one lacks: as this row of the child would have to name them.
+fn foreign_tuples(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Vec<String>> {
     let tenant = scene.tenancy.tenant_column(&table.name);
     let named = |tuple: Vec<String>| -> Vec<String> {
         key.columns
@@ -201,7 +214,27 @@ fn foreign_tuple(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<Ve
         .rev()
         .filter_map(|row| row.tuple(&key.target_columns))
         .map(named)
-        .find(|tuple| !own.contains(tuple))
+        .filter(|tuple| !own.contains(tuple))
+        .collect()
+}
+
+/// In how many columns a row would have to change to name this parent; a row that would name itself comes last.
+fn distance(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    tuple: &[String],
+) -> usize {
+    let itself = key.target == table.name
+        && row
+            .tuple(&key.target_columns)
+            .is_some_and(|own| own == tuple);
+    let changed = changes(scene, table, key, tuple)
+        .iter()
+        .filter(|(column, cell)| row.cell(column) != cell.as_deref())
+        .count();
+    changed + if itself { key.columns.len() } else { 0 }
 }
 
 /// Parents of the acting tenant that a control may name: what the row names already (for a row that is not there
@@ -238,7 +271,13 @@ fn own_tuples(
                 .filter_map(|row| row.tuple(&key.target_columns)),
         );
     }
-    found.truncate(3);
+    found.sort_by_key(|tuple| distance(scene, table, key, row, tuple));
+    found.truncate(2);
+    // Where several keys share columns, no other parent may fit: then the one that the row has is written again.
+    found.extend(
+        row.tuple(&key.columns)
+            .filter(|tuple| !found.contains(tuple)),
+    );
     found
 }
 
@@ -269,7 +308,12 @@ fn judge(
     seen: &[Observation],
 ) -> Verdict {
     if case.attempts.is_empty() {
-        return Verdict::Inconclusive(no_attempt(scene, table, key));
+        let one = case.subject == "INSERT" && row::is_one_a_parent(scene, table);
+        return if one && !acting(scene.worlds, &table.name).is_empty() {
+            Verdict::NotApplicable("its unique keys leave no further row".to_owned())
+        } else {
+            Verdict::Inconclusive(no_attempt(scene, table, key))
+        };
     }
     let crossing = |observation: &Observation| -> u64 {
         observation
@@ -314,6 +358,16 @@ fn judge(
     }
     if let Some(reason) = held {
         return Verdict::Held(reason);
+    }
+    // A key that closes a circle: what it refers to is made after the row itself.
+    let circle = scene.worlds.late.get(&table.name);
+    if case.subject == "INSERT"
+        && circle.is_some_and(|late| late.contains(&key.name))
+        && failed.iter().all(|refusal| refusal.sqlstate == "23505")
+    {
+        return Verdict::NotApplicable(
+            "the row that it refers to can be made only after it".to_owned(),
+        );
     }
     match failed.first() {
         Some(first)

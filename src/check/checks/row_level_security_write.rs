@@ -1,11 +1,13 @@
 //! Rows that the application's role can write without being their tenant.
 
 use crate::check::policy::{self, Stranger, attempt, may, repeated};
-use crate::check::row::{RowRef, acting, foreign, insert, predicate, spare, update};
+use crate::check::row::{
+    RowRef, acting, foreign, insert, is_one_a_parent, predicate, spare, update,
+};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Purpose, Severity, Table,
-    Verdict, literal, quoted,
+    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Policy, Purpose, Severity,
+    Table, Verdict, literal, quoted,
 };
 
 /// The check.
@@ -90,17 +92,40 @@ impl Check for RowLevelSecurityWrite {
         {
             return Verdict::NotApplicable("its rows can't be moved by a column".to_owned());
         }
+        if way == "insert"
+            && case
+                .attempts
+                .iter()
+                .all(|attempt| attempt.purpose != Purpose::Control)
+            && !acting(scene.worlds, &table.name).is_empty()
+            && is_one_a_parent(scene, table)
+        {
+            return Verdict::NotApplicable("its unique keys leave no further row".to_owned());
+        }
         let verdict = judge(scene, table, case, command, seen);
-        let more = attempts(scene, table, &case.subject, ROWS);
-        let settled = matches!(verdict, Verdict::Held(_) | Verdict::Leaked(_));
+        if matches!(verdict, Verdict::Leaked(_)) {
+            return verdict;
+        }
         // A row may stand in the way of its change for reasons of its own: others are tried.
-        if !settled && more.len() > case.attempts.len() {
+        let guarded = |observation: &Observation| {
+            let refusal = observation.refusal.as_ref();
+            refusal.is_some_and(|refusal| refusal.sqlstate.starts_with("23"))
+        };
+        let more = attempts(scene, table, &case.subject, ROWS);
+        if more.len() > case.attempts.len()
+            && (!matches!(verdict, Verdict::Held(_)) || seen.iter().any(guarded))
+        {
             return Verdict::FollowUp(Box::new(Case {
                 attempts: more,
                 ..case.clone()
             }));
         }
-        verdict
+        // Another guard stopped the attack, as a row that refers to the deleted one does: not the policy.
+        let wide = policy::always_true(scene, table, command);
+        match wide.filter(|_| case.subject.ends_with(" another")) {
+            Some(wide) => Verdict::Leaked(Box::new(always_true(scene, table, wide, command))),
+            None => verdict,
+        }
     }
 }
 
@@ -120,6 +145,28 @@ fn attempts(scene: Scene<'_>, table: &Table, subject: &str, rows: usize) -> Vec<
     {
         Some(stranger) => as_stranger(scene, table, way, *stranger, rows),
         None => as_another(scene, table, way, rows),
+    }
+}
+
+/// A policy that holds for every row, though no attack through it worked.
+fn always_true(scene: Scene<'_>, table: &Table, wide: &Policy, command: &str) -> Defect {
+    let object = table.name.object(&wide.name);
+    Defect {
+        object: Some(object.clone()),
+        severity: Severity::Weakness,
+        message: format!(
+            "it lets the application's role {command} any row of {}: what was tried was stopped by something else",
+            table.name
+        ),
+        sql: format!(
+            "SELECT policyname, cmd, qual, with_check FROM pg_policies WHERE schemaname = {} AND tablename = {} AND \
+             policyname = {};",
+            literal(&table.name.schema),
+            literal(&table.name.name),
+            literal(&wide.name)
+        ),
+        sqlstate: None,
+        fix: policy::fix(scene, table, &object),
     }
 }
 
