@@ -10,6 +10,7 @@ mod dice;
 mod hints;
 mod mend;
 mod plan;
+mod reach;
 mod rows;
 mod seed;
 mod strategy;

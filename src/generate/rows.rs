@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::dice::{Dice, hash, mixed};
 use super::mend;
 use super::plan::{KeyPlan, Plan, TablePlan};
+use super::reach;
 use super::value::{self, Profile};
 use super::{Genes, Ground, Part, RowKey};
 use crate::model::{Canary, Cell, Class, Column, Dataset, RelationName, Rows, WorldKind, Worlds};
@@ -272,6 +273,13 @@ impl<'a> Maker<'a> {
             match model.parents[number] {
                 // What refers to the row before it, or to itself, does so here too.
                 Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
+                // One without a model brings together what is apart in the models.
+                _ if extra
+                    && draft.salt + draft.attempt == 0
+                    && models[(index + 1 + number) % models.len()]
+                        .as_ref()
+                        .and_then(|other| other.parents[number])
+                        .is_some_and(|parent| self.refer_to(&mut draft, number, key, parent)) => {}
                 _ if key.key.columns.iter().any(|column| {
                     model_cell(table, &model, column).is_none_or(Option::is_none)
                 }) && !key.nullable.is_empty() =>
@@ -294,11 +302,21 @@ impl<'a> Maker<'a> {
             }
             // What the server goes on refusing may be any of the model's values.
             let fresh = draft.salt > 1
+                // One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone:
+                // a name that is the same shows nothing.
+                || (!extra && draft.place.tenant > 1 && reach::lends(self.ground.catalog, column))
                 || table.uniques.iter().any(|unique| {
                     unique.columns.contains(&column.name.as_str())
                         && (unique.global || extra || draft.salt > 0)
                 });
-            let cell = if fresh {
+            let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
+                self.reached(table, position, row - models.len(), fresh)
+            } else {
+                None
+            };
+            let cell = if reached.is_some() {
+                reached
+            } else if fresh {
                 self.cell(&draft, column, profile)?
             } else {
                 model.cells[position].clone()
@@ -309,6 +327,36 @@ impl<'a> Maker<'a> {
         order_pairs(&mut draft);
         self.mend(&mut draft)?;
         Ok(draft)
+    }
+
+    /// What a twin without a model has instead: the first, where a unique key wants a new value, one that the acting
+    /// tenant has in another table's column of the same name; the second, a time after all of the acting tenant's.
+    fn reached(&self, table: &TablePlan<'a>, position: usize, number: usize, fresh: bool) -> Cell {
+        let catalog = self.ground.catalog;
+        let (column, _) = table.columns[position];
+        let acting = |name: &'a RelationName| {
+            let made = self.made.get(&(Part::Acting, 0, name));
+            made.into_iter().flatten().flatten()
+        };
+        if number > 0 {
+            let cells = acting(&table.table.name).map(|made| &made.cells[position]);
+            return reach::far(catalog, column, cells);
+        }
+        if !fresh || !reach::lends(catalog, column) {
+            return None;
+        }
+        let lenders = self.plan.tables.values().filter(|other| {
+            other.table.name != table.table.name
+                && other
+                    .table
+                    .column(&column.name)
+                    .is_some_and(|other| reach::lends(catalog, other))
+        });
+        lenders
+            .flat_map(|other| {
+                acting(&other.table.name).filter_map(|made| model_cell(other, made, &column.name))
+            })
+            .find_map(Clone::clone)
     }
 
     /// Chooses values again for the CHECKs that the draft breaks; where that does not help, the row is made anew.
@@ -522,7 +570,13 @@ impl<'a> Maker<'a> {
         let nullable = !column.not_null && !profile.hints.not_null;
         // What marks a row as gone is rare, other gaps rarer; the first row has none.
         let gone = [
-            "deleted", "archived", "removed", "revoked", "disabled", "cancel",
+            "deleted",
+            "archived",
+            "removed",
+            "retracted",
+            "revoked",
+            "disabled",
+            "cancel",
         ]
         .iter()
         .any(|word| profile.name.starts_with(word));

@@ -157,14 +157,18 @@ impl<'a> Binder<'a> {
             // A pattern that matches all, and one that most texts match.
             return Some(if wide { String::new() } else { "e".to_owned() });
         }
-        for source in sources {
+        // What is looked for must be there; what is written as well can be anything.
+        let (looked_for, others): (Vec<&Source>, Vec<&Source>) = sources
+            .iter()
+            .partition(|source| matches!(source, Source::Column { by: '=', .. }));
+        for source in looked_for.into_iter().chain(others) {
             let Source::Column { table, column, .. } = source else {
                 continue;
             };
             let range = !by('=') && !by(':');
-            let dataset = match foreign {
-                Some((theirs, group)) if group == table => theirs,
-                _ => self.dataset(table),
+            let (dataset, is_theirs) = match foreign {
+                Some((theirs, group)) if group == table => (theirs, true),
+                _ => (self.dataset(table), false),
             };
             let values = column_values(dataset, table, column);
             let chosen = if range && (wide || foreign.is_some()) {
@@ -177,6 +181,9 @@ impl<'a> Binder<'a> {
                 // What is written is a value of the kind, not one that must be there.
                 self.written(table, column, row)
                     .or_else(|| values.get(row % values.len().max(1)).cloned())
+            } else if is_theirs {
+                // The first twins have the organisation's own values; the last ones have what it lacks.
+                values.last().cloned()
             } else {
                 values.get(row % values.len().max(1)).cloned()
             };

@@ -221,8 +221,16 @@ async fn enter(
         execute(connection, &format!("SELECT {}", sequence.restart())).await?;
     }
     let acting = permuted(&arena.worlds.acting, layout);
-    let mut datasets = vec![&arena.worlds.shared, &acting];
-    datasets.extend(arena.worlds.others(kind));
+    let mut datasets = vec![&arena.worlds.shared];
+    let others = arena.worlds.others(kind);
+    if kind == crate::model::WorldKind::Twins {
+        // Before the acting tenant's: of rows that tie, a LIMIT takes the one that it meets first.
+        datasets.extend(others);
+        datasets.push(&acting);
+    } else {
+        datasets.push(&acting);
+        datasets.extend(others);
+    }
     load_all(connection, arena.layout(), &datasets).await
 }
 
