@@ -137,11 +137,38 @@ pub(super) fn blamed(scene: Scene<'_>, table: &Table, command: &str) -> String {
     // Policies are OR-ed: one that doesn't even look at the tenant opens all.
     let wide = permissive
         .iter()
-        .find(|policy| !tenant.is_empty() && !expression(policy).contains(tenant));
+        .find(|policy| expression(policy) == ALWAYS)
+        .or_else(|| {
+            permissive
+                .iter()
+                .find(|policy| !tenant.is_empty() && !expression(policy).contains(tenant))
+        });
     match (wide, permissive.as_slice()) {
         (Some(policy), _) | (None, [policy]) => table.name.object(&policy.name),
         _ => table.name.to_string(),
     }
+}
+
+/// How Postgres prints an expression that holds for every row.
+const ALWAYS: &str = "true";
+
+/// A policy that lets a command write whatever row it likes, while no restrictive policy stands in the way.
+pub(super) fn always_true<'a>(
+    scene: Scene<'a>,
+    table: &'a Table,
+    command: &str,
+) -> Option<&'a Policy> {
+    let deciding = deciding(scene, table, command);
+    if !table.row_security || deciding.iter().any(|policy| !policy.permissive) {
+        return None;
+    }
+    let is_true =
+        |expression: &Option<String>| expression.as_deref().is_some_and(|text| text == ALWAYS);
+    deciding.into_iter().find(|policy| match command {
+        "INSERT" => is_true(&policy.check) || (policy.check.is_none() && is_true(&policy.using)),
+        "UPDATE" => is_true(&policy.check) || is_true(&policy.using),
+        _ => is_true(&policy.using),
+    })
 }
 
 /// How a table's policies come to be mended.

@@ -166,24 +166,24 @@ async fn judge(
         socket,
     };
     let mut found = Vec::new();
+    let common = [
+        (Part::Shared, &worlds.shared),
+        (Part::Acting, &worlds.acting),
+    ];
+    for refused in load(connection, layout, &common.map(|(_, dataset)| dataset)).await? {
+        let (part, dataset) = common[refused.dataset];
+        found.extend(keys(&refused, part, 0, dataset));
+    }
+    // What others' rows refer to is their own: they are judged also where some of the common ones are refused.
     execute(connection, "SAVEPOINT common").await?;
-    for kind in [WorldKind::Different, WorldKind::Twins] {
-        let mut parts: Vec<(Part, usize, &Dataset)> = vec![
-            (Part::Shared, 0, &worlds.shared),
-            (Part::Acting, 0, &worlds.acting),
-        ];
-        let part = if kind == WorldKind::Different {
-            Part::Different
-        } else {
-            Part::Twins
-        };
-        for (number, dataset) in worlds.others(kind).into_iter().enumerate() {
-            parts.push((part, number + 1, dataset));
-        }
-        let datasets: Vec<&Dataset> = parts.iter().map(|(_, _, dataset)| *dataset).collect();
-        for refused in load(connection, layout, &datasets).await? {
-            let (part, tenant, dataset) = parts[refused.dataset];
-            found.extend(keys(&refused, part, tenant, dataset));
+    for (kind, part) in [
+        (WorldKind::Different, Part::Different),
+        (WorldKind::Twins, Part::Twins),
+    ] {
+        let others = worlds.others(kind);
+        for refused in load(connection, layout, &others).await? {
+            let dataset = others[refused.dataset];
+            found.extend(keys(&refused, part, refused.dataset + 1, dataset));
         }
         if kind == WorldKind::Different && found.is_empty() {
             for (tenant, dataset) in worlds.spares.iter().enumerate() {

@@ -7,6 +7,7 @@ mod folder;
 mod migration;
 mod migration_files;
 mod psql;
+mod reference;
 mod scratch;
 mod server;
 mod tidy;

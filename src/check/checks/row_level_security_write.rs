@@ -6,8 +6,8 @@ use crate::check::row::{
 };
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Purpose, Severity, Table,
-    Verdict, literal, quoted,
+    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Policy, Purpose, Severity,
+    Table, Verdict, literal, quoted,
 };
 
 /// The check.
@@ -47,35 +47,16 @@ impl Check for RowLevelSecurityWrite {
         }
         let mut cases = Vec::new();
         for (table, _) in policy::owned_tables(scene) {
-            for (command, way) in COMMANDS {
-                let attempts = if may(scene, table, command) {
-                    as_another(scene, table, way)
-                } else {
-                    Vec::new()
-                };
-                cases.push(policy::plain_case(
-                    self.page().id,
-                    &table.name,
-                    &format!("{way} another"),
-                    attempts,
-                ));
-                if way == "move" || !policy::has_context(scene) {
-                    continue;
+            for (_, way) in COMMANDS {
+                let mut subjects = vec![format!("{way} another")];
+                if way != "move" && policy::has_context(scene) {
+                    let strangers = Stranger::ALL.iter();
+                    subjects.extend(strangers.map(|stranger| format!("{way} {}", stranger.word())));
                 }
-                for stranger in Stranger::ALL {
-                    let attempts = if may(scene, table, command) {
-                        as_stranger(scene, table, way, stranger)
-                    } else {
-                        Vec::new()
-                    };
-                    let subject = format!("{way} {}", stranger.word());
-                    cases.push(policy::plain_case(
-                        self.page().id,
-                        &table.name,
-                        &subject,
-                        attempts,
-                    ));
-                }
+                cases.extend(subjects.into_iter().map(|subject| {
+                    let attempts = attempts(scene, table, &subject, 1);
+                    policy::plain_case(self.page().id, &table.name, &subject, attempts)
+                }));
             }
         }
         cases
@@ -121,7 +102,71 @@ impl Check for RowLevelSecurityWrite {
         {
             return Verdict::NotApplicable("its unique keys leave no further row".to_owned());
         }
-        judge(scene, table, case, command, seen)
+        let verdict = judge(scene, table, case, command, seen);
+        if matches!(verdict, Verdict::Leaked(_)) {
+            return verdict;
+        }
+        // A row may stand in the way of its change for reasons of its own: others are tried.
+        let guarded = |observation: &Observation| {
+            let refusal = observation.refusal.as_ref();
+            refusal.is_some_and(|refusal| refusal.sqlstate.starts_with("23"))
+        };
+        let more = attempts(scene, table, &case.subject, ROWS);
+        if more.len() > case.attempts.len()
+            && (!matches!(verdict, Verdict::Held(_)) || seen.iter().any(guarded))
+        {
+            return Verdict::FollowUp(Box::new(Case {
+                attempts: more,
+                ..case.clone()
+            }));
+        }
+        // Another guard stopped the attack, as a row that refers to the deleted one does: not the policy.
+        let wide = policy::always_true(scene, table, command);
+        match wide.filter(|_| case.subject.ends_with(" another")) {
+            Some(wide) => Verdict::Leaked(Box::new(always_true(scene, table, wide, command))),
+            None => verdict,
+        }
+    }
+}
+
+/// So many rows are tried where the first says nothing.
+const ROWS: usize = 3;
+
+/// The attempts of a case over so many rows; none where the role lacks the privilege.
+fn attempts(scene: Scene<'_>, table: &Table, subject: &str, rows: usize) -> Vec<Attempt> {
+    let (way, context) = subject.split_once(' ').unwrap_or((subject, ""));
+    let command = COMMANDS.iter().find(|(_, word)| *word == way);
+    if !command.is_some_and(|(command, _)| may(scene, table, command)) {
+        return Vec::new();
+    }
+    match Stranger::ALL
+        .iter()
+        .find(|stranger| stranger.word() == context)
+    {
+        Some(stranger) => as_stranger(scene, table, way, *stranger, rows),
+        None => as_another(scene, table, way, rows),
+    }
+}
+
+/// A policy that holds for every row, though no attack through it worked.
+fn always_true(scene: Scene<'_>, table: &Table, wide: &Policy, command: &str) -> Defect {
+    let object = table.name.object(&wide.name);
+    Defect {
+        object: Some(object.clone()),
+        severity: Severity::Weakness,
+        message: format!(
+            "it lets the application's role {command} any row of {}: what was tried was stopped by something else",
+            table.name
+        ),
+        sql: format!(
+            "SELECT policyname, cmd, qual, with_check FROM pg_policies WHERE schemaname = {} AND tablename = {} AND \
+             policyname = {};",
+            literal(&table.name.schema),
+            literal(&table.name.name),
+            literal(&wide.name)
+        ),
+        sqlstate: None,
+        fix: policy::fix(scene, table, &object),
     }
 }
 
@@ -202,7 +247,7 @@ fn rewritten(case: &Case, seen: &[Observation], attack: &Attempt) -> bool {
 }
 
 /// In the acting tenant's context: its own row as control, another's row as attack.
-fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
+fn as_another(scene: Scene<'_>, table: &Table, way: &str, rows: usize) -> Vec<Attempt> {
     let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
     let own = acting(scene.worlds, &table.name);
     let theirs = foreign(scene.worlds, &table.name);
@@ -210,14 +255,14 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     match way {
         "insert" => {
-            for row in spare(scene.worlds, 0, &table.name) {
+            for row in spare(scene.worlds, 0, &table.name).into_iter().take(rows) {
                 attempts.push(make(
                     Purpose::Control,
                     "own row",
                     insert(&table.name, row, &[]),
                 ));
             }
-            for row in spare(scene.worlds, 1, &table.name) {
+            for row in spare(scene.worlds, 1, &table.name).into_iter().take(rows) {
                 let sql = insert(&table.name, row, &[]);
                 if let Some(column) = scene.tenancy.tenant_column(&table.name) {
                     let stored = format!("{sql} RETURNING {}", quoted(column));
@@ -231,7 +276,7 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
                 return attempts;
             };
             // A row that no other refers to, and the same for who refers to none.
-            for row in own.iter().rev().take(2) {
+            for row in own.iter().rev().take(rows) {
                 for (purpose, tenant) in [(Purpose::Control, 0), (Purpose::Attack, 1)] {
                     let set = vec![(column.to_owned(), scene.worlds.tenants.get(tenant).cloned())];
                     attempts.push(make(purpose, way, update(table, *row, &set)));
@@ -239,8 +284,8 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
             }
         }
         _ => {
-            for (purpose, rows) in [(Purpose::Control, &own), (Purpose::Attack, &theirs)] {
-                for row in rows.iter().rev().take(3) {
+            for (purpose, whose) in [(Purpose::Control, &own), (Purpose::Attack, &theirs)] {
+                for row in whose.iter().rev().take(rows) {
                     attempts.push(make(purpose, way, change(table, *row, way)));
                 }
             }
@@ -251,20 +296,21 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str) -> Vec<Attempt> {
 }
 
 /// In a context that is nobody's: the acting tenant's row as attack; the control is in its own context.
-fn as_stranger(scene: Scene<'_>, table: &Table, way: &str, stranger: Stranger) -> Vec<Attempt> {
+fn as_stranger(
+    scene: Scene<'_>,
+    table: &Table,
+    way: &str,
+    stranger: Stranger,
+    rows: usize,
+) -> Vec<Attempt> {
     let own = Context::Tenant(scene.worlds.acting_tenant().to_owned());
     let statements: Vec<String> = if way == "insert" {
-        spare(scene.worlds, 0, &table.name)
-            .into_iter()
-            .map(|row| insert(&table.name, row, &[]))
-            .collect()
+        let spare = spare(scene.worlds, 0, &table.name).into_iter().take(rows);
+        spare.map(|row| insert(&table.name, row, &[])).collect()
     } else {
-        let rows = acting(scene.worlds, &table.name);
-        rows.iter()
-            .rev()
-            .take(2)
-            .map(|row| change(table, *row, way))
-            .collect()
+        let mine = acting(scene.worlds, &table.name);
+        let last = mine.iter().rev().take(rows);
+        last.map(|row| change(table, *row, way)).collect()
     };
     statements
         .into_iter()
