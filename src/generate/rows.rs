@@ -585,6 +585,9 @@ impl<'a> Maker<'a> {
                 dice.one_in(2)
             } else if gone {
                 draft.place.row == 0 || !dice.one_in(4)
+            } else if self.is_event(profile) {
+                // Two rows with it, two without: with what is so in every other row it meets in all ways.
+                draft.place.row.div_ceil(2) % 2 == 1
             } else {
                 draft.place.row > 0 && dice.one_in(8)
             })
@@ -629,6 +632,18 @@ impl<'a> Maker<'a> {
             );
         }
         Ok(Some(made))
+    }
+
+    /// The time of something that may not have happened yet: sent, locked, read, due.
+    fn is_event(&self, profile: &Profile) -> bool {
+        let times = ["date", "timestamp", "timestamptz"];
+        let kept = ["creat", "insert", "updat", "modif"];
+        self.ground
+            .catalog
+            .types
+            .get(&profile.type_oid)
+            .is_some_and(|of| times.contains(&of.name.as_str()))
+            && !kept.iter().any(|word| profile.name.starts_with(word))
     }
 
     /// The column's profile within the bounds of the partition that the row goes to: one after the other.

@@ -32,6 +32,12 @@ pub(super) async fn judge(
         .iter()
         .flat_map(|check| check.plan(scene))
         .filter(|case| settings.selects(case.check, &case.object))
+        .enumerate()
+        .filter(|(number, _)| {
+            let shard = settings.shard;
+            shard.is_none_or(|shard| number % shard.count.max(1) + 1 == shard.index)
+        })
+        .map(|(_, case)| case)
         .collect();
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {

@@ -2,7 +2,7 @@
 
 use super::infer::{Inferred, Source};
 use crate::model::{
-    Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds,
+    Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, TypeKind, WorldKind, Worlds,
 };
 
 /// One set of values.
@@ -153,9 +153,12 @@ impl<'a> Binder<'a> {
                 .iter()
                 .any(|source| matches!(source, Source::Column { by, .. } if *by == wanted))
         };
+        // A pattern that matches all, and one that most texts match.
         if by('~') {
-            // A pattern that matches all, and one that most texts match.
             return Some(if wide { String::new() } else { "e".to_owned() });
+        }
+        if by('%') {
+            return Some(if wide { "%" } else { "%e%" }.to_owned());
         }
         // What is looked for must be there; what is written as well can be anything.
         let (looked_for, others): (Vec<&Source>, Vec<&Source>) = sources
@@ -165,12 +168,18 @@ impl<'a> Binder<'a> {
             let Source::Column { table, column, .. } = source else {
                 continue;
             };
+            if !self.fits(kind, table, column) {
+                continue;
+            }
             let range = !by('=') && !by(':');
             let (dataset, is_theirs) = match foreign {
                 Some((theirs, group)) if group == table => (theirs, true),
                 _ => (self.dataset(table), false),
             };
-            let values = column_values(dataset, table, column);
+            let mut values = column_values(dataset, table, column);
+            if kind.ends_with("[]") && values.iter().any(|value| value != "{}") {
+                values.retain(|value| value != "{}");
+            }
             let chosen = if range && (wide || foreign.is_some()) {
                 if by('<') {
                     greatest(&values)
@@ -198,7 +207,60 @@ impl<'a> Binder<'a> {
                 });
             }
         }
-        self.by_name(number, row).or_else(|| by_type(kind))
+        self.by_name(number, row)
+            .or_else(|| self.by_time(number, kind))
+            .or_else(|| by_type(kind))
+    }
+
+    /// A column's values are of the kind that the parameter wants: `created_at > now() - $1` wants no time.
+    fn fits(&self, kind: &str, table: &RelationName, column: &str) -> bool {
+        let of = |oid: u32| {
+            let base = self.catalog.types.get(&self.catalog.base_type(oid))?;
+            match base.kind {
+                TypeKind::Array(element) => category(&self.catalog.types.get(&element)?.printed),
+                _ => category(&base.printed),
+            }
+        };
+        let held = self
+            .catalog
+            .tables
+            .get(table)
+            .and_then(|table| of(table.column(column)?.type_oid));
+        match (category(kind.trim_end_matches("[]")), held) {
+            (Some(wanted), Some(held)) => wanted == held || wanted == "text",
+            _ => true,
+        }
+    }
+
+    /// A time that is compared with nothing, as in `generate_series($1, $2)`: from the earliest that the query's
+    /// tables know to the latest.
+    fn by_time(&self, number: usize, kind: &str) -> Option<String> {
+        if category(kind) != Some("time") {
+            return None;
+        }
+        let values: Vec<String> = self
+            .inferred
+            .tables
+            .iter()
+            .filter_map(|name| self.catalog.tables.get(name))
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| category(&column.type_name) == Some("time"))
+            .flat_map(|(table, column)| {
+                column_values(self.dataset(&table.name), &table.name, &column.name)
+            })
+            .collect();
+        let open = |other: &usize| {
+            let known = self.inferred.sources.get(other);
+            known.is_none_or(Vec::is_empty)
+                && self.query.types.get(other - 1).is_some_and(|k| k == kind)
+        };
+        let before = (1..number).filter(open).count();
+        let after = (number + 1..=self.query.types.len()).any(|other| open(&other));
+        if before % 2 == 0 && after {
+            values.into_iter().min()
+        } else {
+            values.into_iter().max()
+        }
     }
 
     /// The acting tenant's rows, or the shared ones.
@@ -269,6 +331,21 @@ fn least(values: &[String]) -> Option<String> {
     }
 }
 
+/// What values of a type are like; `None` where that is not known.
+fn category(kind: &str) -> Option<&'static str> {
+    let kind = kind.split('(').next().unwrap_or(kind).trim_end();
+    Some(match kind {
+        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "number",
+        "boolean" => "boolean",
+        "text" | "character varying" | "character" | "citext" | "name" => "text",
+        "uuid" => "uuid",
+        "date" | "timestamp" | "timestamp without time zone" | "timestamp with time zone" => "time",
+        "interval" => "interval",
+        "json" | "jsonb" => "json",
+        _ => return None,
+    })
+}
+
 /// A plain value of a type; `None` (NULL) where none is known.
 fn by_type(kind: &str) -> Cell {
     Some(
@@ -281,7 +358,12 @@ fn by_type(kind: &str) -> Cell {
             "timestamp without time zone" | "timestamp with time zone" => "2100-01-01 00:00:00",
             "interval" => "365 days",
             "json" | "jsonb" => "{}",
-            array if array.ends_with("[]") => "{}",
+            array if array.ends_with("[]") => {
+                return Some(by_type(array.trim_end_matches("[]")).map_or_else(
+                    || "{}".to_owned(),
+                    |item| format!("{{\"{}\"}}", item.replace('"', "\\\"")),
+                ));
+            }
             _ => return None,
         }
         .to_owned(),

@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName,
-    Query as Select, SetExpr, Statement, TableFactor, TableObject, Value, Visit, Visitor,
+    Query as Select, SelectItem, SetExpr, Statement, TableFactor, TableObject, Value, Visit,
+    Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -25,7 +26,7 @@ pub enum Source {
         table: RelationName,
         /// The column.
         column: String,
-        /// How: `=`, `<`, `>`, `~` (a pattern), `:` (written).
+        /// How: `=`, `<`, `>`, `~` (a regular expression), `%` (a LIKE pattern), `:` (written).
         by: char,
     },
     /// The number of rows asked for.
@@ -140,6 +141,16 @@ impl Visitor for Reader<'_> {
     }
 
     fn pre_visit_query(&mut self, query: &Select) -> ControlFlow<()> {
+        if let SetExpr::Select(select) = query.body.as_ref() {
+            for item in &select.projection {
+                // `USING (SELECT $1 AS organisation_id, …)`: the alias says what it is compared with.
+                if let SelectItem::ExprWithAlias { expr, alias } = item
+                    && let Some(number) = parameter(expr)
+                {
+                    self.pairs.push((number, None, folded(alias), '='));
+                }
+            }
+        }
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
             for (expr, source) in [
                 (limit.as_ref(), Source::Limit),
@@ -193,7 +204,7 @@ impl Visitor for Reader<'_> {
                 self.compare(expr, high, '<');
             }
             Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
-                self.compare(expr, pattern, '~');
+                self.compare(expr, pattern, '%');
             }
             _ => {}
         }
@@ -233,28 +244,28 @@ impl Reader<'_> {
                 .filter_map(|column| last(column).map(|(name, _)| name))
                 .collect()
         };
-        let rows: Vec<Vec<&Expr>> = match insert.source.as_deref().map(|query| query.body.as_ref())
-        {
-            Some(SetExpr::Values(values)) => values
-                .rows
-                .iter()
-                .map(|row| row.content.iter().collect())
-                .collect(),
-            Some(SetExpr::Select(select)) => vec![
-                select
-                    .projection
+        let rows: Vec<Vec<&Expr>> =
+            match insert.source.as_deref().map(|query| query.body.as_ref()) {
+                Some(SetExpr::Values(values)) => values
+                    .rows
                     .iter()
-                    .map(|item| match item {
-                        sqlparser::ast::SelectItem::UnnamedExpr(expr)
-                        | sqlparser::ast::SelectItem::ExprWithAlias { expr, .. } => Some(expr),
-                        _ => None,
-                    })
-                    .take_while(Option::is_some)
-                    .flatten()
+                    .map(|row| row.content.iter().collect())
                     .collect(),
-            ],
-            _ => Vec::new(),
-        };
+                Some(SetExpr::Select(select)) => vec![
+                    select
+                        .projection
+                        .iter()
+                        .map(|item| match item {
+                            SelectItem::UnnamedExpr(expr)
+                            | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+                            _ => None,
+                        })
+                        .take_while(Option::is_some)
+                        .flatten()
+                        .collect(),
+                ],
+                _ => Vec::new(),
+            };
         for row in rows {
             for (column, value) in columns.iter().zip(row) {
                 if let Some(number) = parameter(value) {
@@ -282,6 +293,13 @@ impl Reader<'_> {
 
     /// A column on one side and a parameter on the other.
     fn compare(&mut self, column: &Expr, value: &Expr, by: char) {
+        // `(created_at, id) < ($2, $3)`
+        if let (Expr::Tuple(columns), Expr::Tuple(values)) = (column, value) {
+            for (column, value) in columns.iter().zip(values) {
+                self.compare(column, value, by);
+            }
+            return;
+        }
         if let (Some((alias, name)), Some(number)) = (column_of(column), parameter(value)) {
             self.pairs.push((number, alias, name, by));
         }
@@ -347,13 +365,15 @@ impl Reader<'_> {
 /// How a comparison reads from the column's side when that is on the left, and when it is on the right.
 fn comparison(op: &BinaryOperator) -> Option<(char, char)> {
     Some(match op {
-        BinaryOperator::Eq | BinaryOperator::NotEq => ('=', '='),
+        BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::PGOverlap
+        | BinaryOperator::AtArrow
+        | BinaryOperator::ArrowAt => ('=', '='),
         BinaryOperator::Lt | BinaryOperator::LtEq => ('<', '>'),
         BinaryOperator::Gt | BinaryOperator::GtEq => ('>', '<'),
-        BinaryOperator::PGLikeMatch
-        | BinaryOperator::PGILikeMatch
-        | BinaryOperator::PGRegexMatch
-        | BinaryOperator::PGRegexIMatch => ('~', '~'),
+        BinaryOperator::PGLikeMatch | BinaryOperator::PGILikeMatch => ('%', '%'),
+        BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => ('~', '~'),
         _ => return None,
     })
 }

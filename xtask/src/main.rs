@@ -9,7 +9,11 @@ use clap::{Parser, Subcommand};
 
 /// The tasks of this repository.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "The library's own commands are here too: test-db, clean, explain (`cargo xtask test-db --help`)."
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
