@@ -50,7 +50,7 @@ async fn every_wrong_twin_is_named() {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for query in &wrong {
         let file = files.entry(query.file.clone()).or_default();
-        *file += &format!("-- name: {}", query.text);
+        file.extend(["-- name: ", &query.text]);
     }
     let report = with_queries(&files).await;
     assert_eq!(report.verdict(), RunVerdict::Leaked);
@@ -129,7 +129,7 @@ async fn a_query_without_any_one_predicate_is_named() {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for query in &mutants {
         let file = files.entry(query.file.clone()).or_default();
-        *file += &format!("-- name: {}\n", query.text);
+        file.extend(["-- name: ", &query.text, "\n"]);
     }
     let report = with_queries(&files).await;
     let equivalent: BTreeSet<&str> = EQUIVALENT.iter().map(|(object, _)| *object).collect();
