@@ -125,14 +125,7 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: Stage::World { kind, layout },
-                    // Where nobody else is, nobody else's rows can be changed.
-                    statements: statements(
-                        scene,
-                        query,
-                        binding,
-                        mode,
-                        inferred.writes && kind != WorldKind::Absent,
-                    ),
+                    statements: statements(scene, query, binding, mode, inferred.writes, kind),
                 });
             }
         }
@@ -145,9 +138,11 @@ fn statements(
     query: &Query,
     binding: &Binding,
     mode: Mode<'_>,
-    witnessed: bool,
+    writes: bool,
+    kind: WorldKind,
 ) -> Vec<String> {
-    let witness = witnessed.then(|| match query.tenant {
+    // Where nobody else is, nobody else's rows can be changed.
+    let witness = (writes && kind != WorldKind::Absent).then(|| match query.tenant {
         QueryTenant::System(_) => crossings(scene),
         _ => digests(scene),
     });
@@ -169,8 +164,10 @@ fn statements(
     }
     list.push(format!("PREPARE watertight_query AS {}", query.sql));
     list.push(execute(&binding.values));
-    if let Some(witness) = witness {
+    if writes {
         list.push("SET CONSTRAINTS ALL IMMEDIATE".to_owned());
+    }
+    if let Some(witness) = witness {
         list.push("RESET ROLE".to_owned());
         list.push(witness);
     }
@@ -400,8 +397,9 @@ fn evidence(
     attempts: &[Attempt],
     seen: &[Observation],
 ) -> Option<Evidence> {
-    let alone: Vec<&Observation> = seen.iter().take(LAYOUTS).collect();
-    for (attempt, observation) in attempts.iter().zip(seen).skip(LAYOUTS) {
+    let answers: Vec<Observation> = attempts.iter().zip(seen).map(answer).collect();
+    let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
+    for (number, (attempt, observation)) in attempts.iter().zip(seen).enumerate().skip(LAYOUTS) {
         let Stage::World { kind, .. } = attempt.stage else {
             continue;
         };
@@ -433,7 +431,7 @@ fn evidence(
                 false,
             ));
         }
-        if let Comparison::Different(text) = compare(&alone, observation, at) {
+        if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
             let unique = observation
                 .refusal
                 .as_ref()
@@ -442,6 +440,19 @@ fn evidence(
         }
     }
     None
+}
+
+/// What the query itself came to: an attempt has more statements where there are foreign rows to watch.
+fn answer((attempt, observation): (&Attempt, &Observation)) -> Observation {
+    Observation {
+        outputs: observation
+            .outputs
+            .get(executed_at(attempt))
+            .cloned()
+            .into_iter()
+            .collect(),
+        refusal: observation.refusal.clone(),
+    }
 }
 
 /// A value of somebody else's in the result, that the parameters did not bring in.
