@@ -258,32 +258,30 @@ fn advice(
             .find(|key| key.target == table.name && key.columns.len() == 1)?;
         Some(other.name.object(&key.columns[0]))
     });
-    match referrer {
-        Some(path) => format!(
+    if let Some(path) = referrer {
+        return format!(
             "[tenant] linked = {{ {} = {} }} where a tenant sees its rows through that column, or shared = [{}]",
             toml_string(&name),
             toml_string(&path),
             toml_string(&name)
-        ),
-        None => {
-            let linked = table
-                .foreign_keys
-                .iter()
-                .find(|key| matches!(tenancy.classes.get(&key.target), Some(Class::Linked { .. })));
-            let follows = linked.map_or_else(String::new, |key| {
-                format!(
-                    "; or accept it by [[allow]] where its rows are only reached through {}, which is linked",
-                    key.target
-                )
-            });
-            format!(
-                "[tenant] shared = [{}] where it is reference data, or columns = {{ {} = \"…\" }} where its tenant \
-                 column has another name{follows}",
-                toml_string(&name),
-                toml_string(&name)
-            )
-        }
+        );
     }
+    let follows = table
+        .foreign_keys
+        .iter()
+        .find(|key| matches!(tenancy.classes.get(&key.target), Some(Class::Linked { .. })))
+        .map_or_else(String::new, |key| {
+            format!(
+                "; or accept it by [[allow]] where its rows are only reached through {}, which is linked",
+                key.target
+            )
+        });
+    format!(
+        "[tenant] shared = [{}] where it is reference data, or columns = {{ {} = \"…\" }} where its tenant column \
+         has another name{follows}",
+        toml_string(&name),
+        toml_string(&name)
+    )
 }
 
 fn toml_string(text: &str) -> String {

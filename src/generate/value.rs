@@ -269,16 +269,11 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
         "regnamespace" => "pg_catalog".to_owned(),
         "regconfig" | "regdictionary" => "simple".to_owned(),
         "regcollation" => "\"C\"".to_owned(),
-        "cube" => format!("({},{})", dice.below(90), dice.below(90)),
         "seg" => format!("{} .. {}", dice.below(90), 90 + dice.below(9)),
         "geometry" | "geography" => format!("POINT({} {})", dice.below(90), dice.below(90)),
-        "halfvec" => format!(
-            "[{}]",
-            vec!["0.5"; usize::try_from(profile.modifier).unwrap_or(3).max(1)].join(",")
-        ),
         "xml" => format!("<v>{}</v>", dice.below(1_000)),
         "tsvector" | "tsquery" => Word(FR_FR).fake_with_rng::<&str, _>(dice).to_owned(),
-        "point" => format!("({},{})", dice.below(90), dice.below(90)),
+        "point" | "cube" => format!("({},{})", dice.below(90), dice.below(90)),
         "box" => format!("({},{}),(0,0)", 1 + dice.below(90), 1 + dice.below(90)),
         "circle" => format!("<({},{}),1>", dice.below(90), dice.below(90)),
         "line" => format!("{{1,-1,{}}}", dice.below(90)),
@@ -287,7 +282,7 @@ fn base(profile: &Profile, name: &str, cell: &Cell<'_>, dice: &mut Dice) -> Opti
         "pg_lsn" => format!("0/{:X}", dice.below(1 << 24)),
         "hstore" => format!("\"k\"=>\"{}\"", dice.below(1_000)),
         "ltree" => format!("top.n{}", dice.below(1_000)),
-        "vector" => format!(
+        "vector" | "halfvec" => format!(
             "[{}]",
             vec!["0.5"; usize::try_from(profile.modifier).unwrap_or(3).max(1)].join(",")
         ),
