@@ -60,7 +60,7 @@ pub fn classify(
     derive(catalog, &mut tenancy);
     for table in catalog.roots() {
         if !tenancy.classes.contains_key(&table.name) {
-            let advice = advice(catalog, declared, table);
+            let advice = advice(catalog, declared, &tenancy, table);
             tenancy
                 .classes
                 .insert(table.name.clone(), Class::Unclassified { advice });
@@ -243,7 +243,12 @@ fn derive(catalog: &Catalog, tenancy: &mut Tenancy) {
 }
 
 /// The line of configuration that would settle an unclassified table.
-fn advice(catalog: &Catalog, declared: &TenantSettings, table: &Table) -> String {
+fn advice(
+    catalog: &Catalog,
+    declared: &TenantSettings,
+    tenancy: &Tenancy,
+    table: &Table,
+) -> String {
     let name = table.name.to_string();
     let referrer = catalog.roots().find_map(|other| {
         other.column(&declared.column)?;
@@ -253,20 +258,30 @@ fn advice(catalog: &Catalog, declared: &TenantSettings, table: &Table) -> String
             .find(|key| key.target == table.name && key.columns.len() == 1)?;
         Some(other.name.object(&key.columns[0]))
     });
-    match referrer {
-        Some(path) => format!(
+    if let Some(path) = referrer {
+        return format!(
             "[tenant] linked = {{ {} = {} }} where a tenant sees its rows through that column, or shared = [{}]",
             toml_string(&name),
             toml_string(&path),
             toml_string(&name)
-        ),
-        None => format!(
-            "[tenant] shared = [{}] where it is reference data, or columns = {{ {} = \"…\" }} where its tenant \
-             column has another name",
-            toml_string(&name),
-            toml_string(&name)
-        ),
+        );
     }
+    let follows = table
+        .foreign_keys
+        .iter()
+        .find(|key| matches!(tenancy.classes.get(&key.target), Some(Class::Linked { .. })))
+        .map_or_else(String::new, |key| {
+            format!(
+                "; or accept it by [[allow]] where its rows are only reached through {}, which is linked",
+                key.target
+            )
+        });
+    format!(
+        "[tenant] shared = [{}] where it is reference data, or columns = {{ {} = \"…\" }} where its tenant column \
+         has another name{follows}",
+        toml_string(&name),
+        toml_string(&name)
+    )
 }
 
 fn toml_string(text: &str) -> String {

@@ -5,11 +5,15 @@ use sqlparser::ast::{BinaryOperator, Expr};
 use super::hints::plain_column;
 use super::plan::{CheckPlan, TablePlan};
 use super::rows::Draft;
-use super::truth::{Worth, worth};
+use super::truth::{NOW, Worth, worth};
 use crate::model::{Catalog, Cell};
 
 /// What a column of the draft is worth; unknown where nothing was decided yet.
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact")]
 fn cell_worth(catalog: &Catalog, draft: &Draft<'_>, column: &str) -> Worth {
+    if column == NOW {
+        return Worth::Number(draft.instant as f64);
+    }
     match draft.get(column) {
         None => Worth::Unknown,
         Some(None) => Worth::Null,

@@ -75,6 +75,8 @@ pub(super) struct Draft<'a> {
     cells: Vec<Option<Cell>>,
     parents: Vec<Option<usize>>,
     pub(super) table: &'a TablePlan<'a>,
+    /// The seed's reference instant.
+    pub(super) instant: i64,
 }
 
 impl Draft<'_> {
@@ -207,6 +209,7 @@ impl<'a> Maker<'a> {
                 cells: vec![None; table.columns.len()],
                 parents: vec![None; table.keys.len()],
                 table,
+                instant: self.genes.seed.instant,
             };
             let made = if place.part == Part::Twins {
                 self.twin(draft)
@@ -754,6 +757,7 @@ impl<'a> Maker<'a> {
                         .collect(),
                     parents: made.parents,
                     table,
+                    instant: self.genes.seed.instant,
                 };
                 for number in &late {
                     // A row that finds no parent keeps NULL; where that is not allowed, the server will say so.

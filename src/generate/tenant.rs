@@ -20,7 +20,7 @@ pub(super) fn ids(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Vec<Str
     let mut ids: Vec<String> = Vec::new();
     for number in 0..genes.organisations {
         let mut dice = Dice::new(hash(genes.seed.number, &["tenant", &number.to_string()]));
-        let usual = match name {
+        let readable = match name {
             "int2" | "int4" | "int8" | "numeric" => (1_001 + number).to_string(),
             "uuid" => value::uuid(dice.word(), dice.word()),
             _ => format!("org-{}-{:04x}", number + 1, dice.word() & 0xffff),
@@ -37,10 +37,10 @@ pub(super) fn ids(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Vec<Str
             _ => false,
         };
         // Readable where nothing speaks against it.
-        let made = if open || (plain_text(name) && is_unbounded(&profile, &usual)) {
-            usual
+        let made = if open || (plain_text(name) && is_unbounded(&profile, &readable)) {
+            readable
         } else {
-            other(ground, genes, &profile, number, &ids).unwrap_or(usual)
+            other(ground, genes, &profile, number, &ids).unwrap_or(readable)
         };
         ids.push(made);
     }

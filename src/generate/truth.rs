@@ -35,6 +35,19 @@ pub(super) fn parse(expression: &str) -> Option<Expr> {
         .ok()
 }
 
+/// What the present is asked for by, as if it were a column: in seconds since 1970.
+pub(super) const NOW: &str = "now()";
+
+const CLOCKS: [&str; 7] = [
+    "now",
+    "clock_timestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "current_date",
+    "current_timestamp",
+    "localtimestamp",
+];
+
 /// What an expression comes to where columns are worth what `get` says.
 pub(super) fn worth(expr: &Expr, get: &dyn Fn(&str) -> Worth) -> Worth {
     let of = |inner: &Expr| worth(inner, get);
@@ -122,6 +135,9 @@ fn case(conditions: &[CaseWhen], otherwise: Option<&Expr>, get: &dyn Fn(&str) ->
 
 fn call(function: &Function, get: &dyn Fn(&str) -> Worth) -> Worth {
     let name = function.name.to_string().to_lowercase();
+    if CLOCKS.contains(&name.as_str()) {
+        return get(NOW);
+    }
     let given: Vec<Worth> = arguments(function)
         .into_iter()
         .map(|argument| worth(argument, get))
@@ -157,7 +173,7 @@ fn cast(value: Worth, to: &str) -> Worth {
         "int", "bigint", "smallint", "numeric", "double", "real", "decimal",
     ];
     match value {
-        Text(text) if numeric.iter().any(|name| to.starts_with(name)) => {
+        Text(text) if to != "interval" && numeric.iter().any(|name| to.starts_with(name)) => {
             text.parse().map_or(Unknown, Number)
         }
         Number(_) if to.starts_with("text") || to.starts_with("char") => Unknown,
@@ -181,6 +197,8 @@ fn binary(left: Worth, op: &BinaryOperator, right: Worth) -> Worth {
     match (op, &left, &right) {
         (Op::Plus, Number(a), Number(b)) => Number(a + b),
         (Op::Minus, Number(a), Number(b)) => Number(a - b),
+        (Op::Plus, Number(a), Text(b)) => clock::seconds(b).map_or(Unknown, |b| Number(a + b)),
+        (Op::Minus, Number(a), Text(b)) => clock::seconds(b).map_or(Unknown, |b| Number(a - b)),
         (Op::Multiply, Number(a), Number(b)) => Number(a * b),
         (Op::Modulo, Number(a), Number(b)) if *b != 0.0 => Number(a % b),
         (Op::StringConcat, Text(a), Text(b)) => Text(format!("{a}{b}")),
@@ -214,8 +232,8 @@ fn order(left: &Worth, right: &Worth) -> Option<Option<Ordering>> {
     match (left, right) {
         (Number(a), Number(b)) => Some(a.partial_cmp(b)),
         (Bool(a), Bool(b)) => Some(Some(a.cmp(b))),
-        (Number(a), Text(text)) => Some(a.partial_cmp(&text.parse().ok()?)),
-        (Text(text), Number(b)) => Some(text.parse::<f64>().ok()?.partial_cmp(b)),
+        (Number(a), Text(text)) => Some(a.partial_cmp(&number(text)?)),
+        (Text(text), Number(b)) => Some(number(text)?.partial_cmp(b)),
         (Text(a), Text(b)) if a == b => Some(Some(Ordering::Equal)),
         (Text(a), Text(b)) => Some(match (clock::seconds(a), clock::seconds(b)) {
             (Some(a), Some(b)) => a.partial_cmp(&b),
@@ -223,6 +241,10 @@ fn order(left: &Worth, right: &Worth) -> Option<Option<Ordering>> {
         }),
         _ => None,
     }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().or_else(|| clock::seconds(text))
 }
 
 fn null(value: &Worth) -> Worth {
@@ -302,6 +324,12 @@ mod tests {
         ];
         assert_eq!(told("((a + b) = 5)", &cells), Bool(true));
         assert_eq!(told("(t >= '2026-01-03'::date)", &cells), Bool(false));
+        let past = [("t", Text("1969-12-31".into())), (NOW, Number(0.0))];
+        assert_eq!(told("(t < CURRENT_DATE)", &past), Bool(true));
+        assert_eq!(
+            told("(t < (now() - '7 days'::interval))", &past),
+            Bool(false)
+        );
         assert_eq!(
             told("CASE WHEN (a > b) THEN false ELSE (b <> 3) END", &cells),
             Bool(false)

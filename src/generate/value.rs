@@ -603,6 +603,10 @@ fn named(profile: &Profile, cell: &Cell<'_>, dice: &mut Dice) -> String {
             .to_owned();
         let form = ["SARL", "SAS", "SA", "et Fils"][dice.below(4)];
         with(format!("{stem} {form}"), " ")
+    } else if has(&["timezone", "time_zone"]) || name == "tz" {
+        with("Europe/Paris".to_owned(), " ")
+    } else if has(&["currency"]) {
+        with("EUR".to_owned(), "-")
     } else if has(&["phone", "mobile", "tel"]) {
         format!(
             "+336{:08}",

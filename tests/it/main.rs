@@ -8,6 +8,7 @@ mod migration;
 mod migration_files;
 mod psql;
 mod reference;
+mod schemas;
 mod scratch;
 mod server;
 mod tidy;

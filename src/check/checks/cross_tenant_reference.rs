@@ -308,7 +308,7 @@ fn judge(
     seen: &[Observation],
 ) -> Verdict {
     if case.attempts.is_empty() {
-        let one = case.subject == "INSERT" && row::is_one_a_parent(scene, table);
+        let one = way(case) == "INSERT" && row::is_one_a_parent(scene, table);
         return if one && !acting(scene.worlds, &table.name).is_empty() {
             Verdict::NotApplicable("its unique keys leave no further row".to_owned())
         } else {
@@ -361,7 +361,7 @@ fn judge(
     }
     // A key that closes a circle: what it refers to is made after the row itself.
     let circle = scene.worlds.late.get(&table.name);
-    if case.subject == "INSERT"
+    if way(case) == "INSERT"
         && circle.is_some_and(|late| late.contains(&key.name))
         && failed.iter().all(|refusal| refusal.sqlstate == "23505")
     {

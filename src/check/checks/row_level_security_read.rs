@@ -58,7 +58,7 @@ impl Check for RowLevelSecurityRead {
                 continue;
             }
             for stranger in Stranger::ALL {
-                let all = format!("SELECT count(*) FROM {}", table.name.quoted());
+                let all = everyone(scene, table);
                 cases.push(policy::plain_case(
                     self.page().id,
                     &table.name,
@@ -117,6 +117,19 @@ impl Check for RowLevelSecurityRead {
                 None => "no row was seen".to_owned(),
             }),
         }
+    }
+}
+
+/// A query that counts all rows that are somebody's.
+fn everyone(scene: Scene<'_>, table: &Table) -> String {
+    let all = format!("SELECT count(*) FROM {} t", table.name.quoted());
+    let tenant = scene
+        .tenancy
+        .tenant_expression(scene.catalog, &table.name, "t");
+    match (scene.tenancy.null_means, tenant) {
+        // Template rows are for everyone, whoever they are.
+        (NullMeans::Shared, Some(tenant)) => format!("{all} WHERE {tenant} IS NOT NULL"),
+        _ => all,
     }
 }
 
