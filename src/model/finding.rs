@@ -57,7 +57,7 @@ pub struct Finding {
     pub check: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// The object's name, as CONTRACT's "Objects" spells it.
+    /// The object's name, as the report spells it.
     pub object: String,
     /// What was done and what came of it, in a sentence or two.
     pub message: String,
