@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{Doing, Result};
 use crate::model::{
-    Catalog, Cell, Dataset, RelationName, Rows, Table, literal, quoted, quoted_list,
+    Catalog, Cell, Dataset, RelationName, Rows, Table, insert, literal, quoted, quoted_list,
 };
 
 /// COPY data is handed to the driver in pieces of about this size: it flushes at every one.
@@ -365,26 +365,6 @@ fn late_update(table: &Table, rows: &Rows, number: usize, late: &[&str]) -> Opti
             found.join(" AND ")
         )
     })
-}
-
-/// An INSERT of rows, identity columns given.
-#[must_use]
-pub fn insert(table: &RelationName, columns: &[String], rows: &[Vec<Cell>]) -> String {
-    let tuples: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let values = row
-                .iter()
-                .map(|cell| cell.as_deref().map_or_else(|| "NULL".to_owned(), literal));
-            format!("({})", values.collect::<Vec<_>>().join(", "))
-        })
-        .collect();
-    format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
-        table.quoted(),
-        quoted_list(columns.iter().map(String::as_str)),
-        tuples.join(", ")
-    )
 }
 
 fn described(error: &sqlx::Error) -> String {

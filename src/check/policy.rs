@@ -197,12 +197,7 @@ pub(super) fn repeated(scene: Scene<'_>, attempt: &Attempt) -> String {
             crate::model::quoted(&access.role)
         ));
         if let Context::Tenant(tenant) = &attempt.context {
-            statements.extend(
-                access
-                    .context
-                    .iter()
-                    .map(|sql| sql.replace("$1", &crate::model::literal(tenant))),
-            );
+            statements.extend(access.statements(tenant));
         }
     }
     statements.extend(attempt.statements.iter().cloned());

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::model::{
-    Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted, quoted_list,
+    Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted, value,
 };
 
 /// A row of a data set.
@@ -112,24 +112,15 @@ pub(super) fn predicate(table: &Table, row: RowRef<'_>) -> String {
 
 /// An INSERT of a row with some columns changed.
 pub(super) fn insert(table: &RelationName, row: RowRef<'_>, changed: &[(String, Cell)]) -> String {
-    let values: Vec<String> = row
-        .rows
-        .columns
-        .iter()
-        .map(|column| {
-            let cell = changed
-                .iter()
-                .find(|(name, _)| name == column)
-                .map_or_else(|| row.cell(column), |(_, cell)| cell.as_deref());
-            cell.map_or_else(|| "NULL".to_owned(), literal)
-        })
-        .collect();
-    format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
-        table.quoted(),
-        quoted_list(row.rows.columns.iter().map(String::as_str)),
-        values.join(", ")
-    )
+    let columns = &row.rows.columns;
+    let cells = columns.iter().map(|column| {
+        let other = changed.iter().find(|(name, _)| name == column);
+        other.map_or_else(
+            || row.cell(column).map(str::to_owned),
+            |(_, cell)| cell.clone(),
+        )
+    });
+    crate::model::insert(table, columns, &[cells.collect()])
 }
 
 /// An UPDATE of a row.
@@ -137,7 +128,7 @@ pub(super) fn update(table: &Table, row: RowRef<'_>, changed: &[(String, Cell)])
     let set: Vec<String> = changed
         .iter()
         .map(|(column, cell)| {
-            let value = cell.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+            let value = value(cell.as_deref());
             format!("{} = {value}", quoted(column))
         })
         .collect();

@@ -251,7 +251,6 @@ impl Harness {
             queries: &ground.queries,
         };
         let blank = databases.clone_template(&ground.catalog).await?;
-        let none = Vec::new();
         let arena = Arena {
             seeded: databases.administrator(&ground.seeded),
             blank: databases.administrator(&blank),
@@ -259,11 +258,7 @@ impl Harness {
                 .application
                 .as_ref()
                 .map(|login| server.options(login, &ground.seeded)),
-            context: self
-                .settings
-                .access
-                .as_ref()
-                .map_or(&none, |access| &access.context),
+            access: self.settings.access.as_ref(),
             catalog: &ground.catalog,
             worlds: &ground.worlds,
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
@@ -430,10 +425,9 @@ fn kept(server: &Server, ground: &Ground, owner: &Login) -> Vec<String> {
             server.url(application, &ground.seeded)
         ));
         let tenant = ground.worlds.acting_tenant();
-        for sql in &access.context {
+        for sql in access.statements(tenant) {
             lines.push(format!(
-                "  BEGIN; {};  -- the acting organisation's context",
-                crate::run::in_context(sql, tenant)
+                "  BEGIN; {sql};  -- the acting organisation's context"
             ));
         }
     }

@@ -9,9 +9,10 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
-use crate::load::{Layout, Refused, insert, load};
+use crate::load::{Layout, Refused, load};
 use crate::model::{
     Catalog, Cell, Class, Dataset, Query, RelationName, RunSettings, Tenancy, WorldKind, Worlds,
+    insert,
 };
 
 /// A row is made anew so often before it is given up.

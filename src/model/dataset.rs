@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RelationName;
+use super::{RelationName, literal, quoted_list};
 
 /// A value in Postgres' text form; `None` is NULL.
 pub type Cell = Option<String>;
@@ -32,17 +32,32 @@ impl Rows {
     }
 }
 
+/// A cell in SQL: a literal, or NULL.
+#[must_use]
+pub fn value(cell: Option<&str>) -> String {
+    cell.map_or_else(|| "NULL".to_owned(), literal)
+}
+
+/// An INSERT of rows, identity columns given.
+#[must_use]
+pub fn insert(table: &RelationName, columns: &[String], rows: &[Vec<Cell>]) -> String {
+    let tuples: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let values = row.iter().map(|cell| value(cell.as_deref()));
+            format!("({})", values.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
+        table.quoted(),
+        quoted_list(columns.iter().map(String::as_str)),
+        tuples.join(", ")
+    )
+}
+
 /// One tenant's rows (or the shared ones), by table.
 pub type Dataset = BTreeMap<RelationName, Rows>;
-
-/// Who owns rows: a tenant by its number (0 acts, the others are everyone else), or nobody (shared rows).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// A tenant, by its number.
-    Tenant(usize),
-    /// Shared reference data and unclassified rows.
-    Shared,
-}
 
 /// What everyone else's rows are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

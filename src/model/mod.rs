@@ -20,7 +20,7 @@ pub use catalog::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
     Sequence, Table, Type, TypeKind,
 };
-pub use dataset::{Canary, Cell, Dataset, Owner, Rows, WorldKind, Worlds};
+pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};

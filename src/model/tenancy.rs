@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, RelationName, quoted};
+use super::{Catalog, RelationName, literal, quoted};
 
 /// What NULL in a tenant column means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,16 @@ pub struct Access {
     pub role: String,
     /// Statements that set the tenant, `$1` being the tenant as text.
     pub context: Vec<String>,
+}
+
+impl Access {
+    /// The statements that set the context of a tenant.
+    #[must_use]
+    pub fn statements(&self, tenant: &str) -> Vec<String> {
+        let tenant = literal(tenant);
+        let statements = self.context.iter();
+        statements.map(|sql| sql.replace("$1", &tenant)).collect()
+    }
 }
 
 /// Whose every table's rows are.

@@ -303,32 +303,22 @@ fn column_values(dataset: &Dataset, table: &RelationName, column: &str) -> Vec<S
 }
 
 /// By number where all are numbers, else by text, which orders times and uuids too.
-fn greatest(values: &[String]) -> Option<String> {
+fn ordered(values: &[String]) -> Vec<&String> {
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+    let mut order: Vec<usize> = (0..values.len()).collect();
     match numbers {
-        Some(numbers) => {
-            let most = numbers
-                .iter()
-                .enumerate()
-                .max_by(|a, b| a.1.total_cmp(b.1))?;
-            values.get(most.0).cloned()
-        }
-        None => values.iter().max().cloned(),
+        Some(numbers) => order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b])),
+        None => order.sort_by(|a, b| values[*a].cmp(&values[*b])),
     }
+    order.into_iter().map(|number| &values[number]).collect()
+}
+
+fn greatest(values: &[String]) -> Option<String> {
+    ordered(values).last().map(ToString::to_string)
 }
 
 fn least(values: &[String]) -> Option<String> {
-    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
-    match numbers {
-        Some(numbers) => {
-            let least = numbers
-                .iter()
-                .enumerate()
-                .min_by(|a, b| a.1.total_cmp(b.1))?;
-            values.get(least.0).cloned()
-        }
-        None => values.iter().min().cloned(),
-    }
+    ordered(values).first().map(ToString::to_string)
 }
 
 /// What values of a type are like; `None` where that is not known.

@@ -16,8 +16,8 @@ use crate::database::{connect, execute};
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
-    Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows, Session, Stage,
-    Worlds, literal,
+    Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows, Session,
+    Stage, Worlds,
 };
 
 /// Where cases run.
@@ -29,8 +29,8 @@ pub struct Arena<'a> {
     pub blank: PgConnectOptions,
     /// The seeded database as the application's role, where that is configured.
     pub application: Option<PgConnectOptions>,
-    /// The statements that set the tenant, `$1` being the tenant as text.
-    pub context: &'a [String],
+    /// How the application acts as one tenant.
+    pub access: Option<&'a Access>,
     /// The schema.
     pub catalog: &'a Catalog,
     /// The rows.
@@ -299,7 +299,8 @@ async fn application(
             let attempt = attempts[found.len()];
             let mut statements: Vec<String> = Vec::new();
             if let (false, Context::Tenant(tenant)) = (unset, &attempt.context) {
-                statements.extend(arena.context.iter().map(|sql| in_context(sql, tenant)));
+                let access = arena.access.into_iter();
+                statements.extend(access.flat_map(|access| access.statements(tenant)));
             }
             let before = statements.len();
             statements.extend(attempt.statements.iter().cloned());
@@ -312,10 +313,4 @@ async fn application(
     }
     found.resize(attempts.len(), session::given_up());
     Ok(found)
-}
-
-/// A statement of `[access] context` for a tenant.
-#[must_use]
-pub fn in_context(sql: &str, tenant: &str) -> String {
-    sql.replace("$1", &literal(tenant))
 }

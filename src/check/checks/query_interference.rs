@@ -159,8 +159,7 @@ fn statements(
     list.extend(witness.clone());
     if let Mode::Application(access) = mode {
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
-        let tenant = literal(scene.worlds.acting_tenant());
-        list.extend(access.context.iter().map(|sql| sql.replace("$1", &tenant)));
+        list.extend(access.statements(scene.worlds.acting_tenant()));
     }
     list.push(format!("PREPARE watertight_query AS {}", query.sql));
     list.push(execute(&binding.values));
