@@ -85,7 +85,10 @@ fn numeric(units: i128, scale: u8, into: &mut Vec<u8>) {
         rest /= 10_000;
         count += 1;
     }
-    let low = digits[..count].iter().take_while(|digit| **digit == 0).count();
+    let low = digits[..count]
+        .iter()
+        .take_while(|digit| **digit == 0)
+        .count();
     let wide = i16::try_from(count).unwrap_or(0);
     length_of(8 + 2 * (count - low), into);
     into.extend((wide - i16::try_from(low).unwrap_or(0)).to_be_bytes());

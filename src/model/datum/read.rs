@@ -4,7 +4,10 @@ use super::{Datum, calendar};
 
 /// The base types that are known better than by their text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is called as the variant of `Datum` that it makes")]
+#[expect(
+    missing_docs,
+    reason = "each is called as the variant of `Datum` that it makes"
+)]
 pub enum Kind {
     Bool,
     Int2,

@@ -35,11 +35,11 @@ impl fmt::Display for Datum {
                 bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Self::Inet {
-                address: [a, b, c, d],
+                address,
                 bits,
                 network,
             } => {
-                write!(f, "{a}.{b}.{c}.{d}")?;
+                separated(address, ".", f, |part, f| write!(f, "{part}"))?;
                 if *network || *bits < 32 {
                     write!(f, "/{bits}")?;
                 }
@@ -80,11 +80,7 @@ fn element(item: &Datum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// In double quotes, as an element of an array or a field of a row.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(
-        f,
-        "\"{}\"",
-        text.replace('\\', "\\\\").replace('"', "\\\"")
-    )
+    write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn numeric(units: i128, scale: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,11 +103,20 @@ mod tests {
         let pairs = [
             (Datum::Bool(true), "t"),
             (Datum::Float8(12.25), "12.25"),
-            (Datum::Numeric { units: -5, scale: 2 }, "-0.05"),
+            (
+                Datum::Numeric {
+                    units: -5,
+                    scale: 2,
+                },
+                "-0.05",
+            ),
             (uuid, "11111111-1111-1111-1111-111111111111"),
             (Datum::Date(-1), "1969-12-31"),
             (Datum::Date(11_016), "2000-02-29"),
-            (Datum::Timestamp(1_795_363_445_000_000), "2026-11-22 16:04:05"),
+            (
+                Datum::Timestamp(1_795_363_445_000_000),
+                "2026-11-22 16:04:05",
+            ),
             (Datum::Timestamptz(500_000), "1970-01-01 00:00:00.500000+00"),
             (Datum::Interval(-90_000_000_000), "-25:00:00"),
             (Datum::Bytes(vec![0, 255]), "\\x00ff"),
