@@ -17,8 +17,8 @@ use crate::database::execute;
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
-    Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows, Session as Login,
-    Stage, WorldKind, Worlds,
+    Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows,
+    Session as Login, Stage, WorldKind, Worlds,
 };
 
 /// Where cases run.
@@ -199,7 +199,11 @@ impl Owner {
             } else if let Stage::World { .. } = stage {
                 self.worlds = Some(session);
             } else {
-                session.connection.close().await.doing("close a connection")?;
+                session
+                    .connection
+                    .close()
+                    .await
+                    .doing("close a connection")?;
             }
         }
         found.resize(attempts.len(), session::given_up());

@@ -55,8 +55,7 @@ struct Witness {
 }
 
 const BEGIN: &str = "SAVEPOINT watertight_attempt";
-const END: &str =
-    "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT watertight_attempt";
+const END: &str = "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT watertight_attempt";
 
 impl Session {
     /// Opens a session and its one transaction.
@@ -92,8 +91,8 @@ impl Session {
             };
             let (mut seen, alive) = self.message(next).await;
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
-            let transient = stopped
-                .is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
+            let transient =
+                stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
             let unread = stopped.is_some_and(|refusal| refusal.statement == 0);
             if alive && next.len() > 1 && seen.len() == 1 && unread {

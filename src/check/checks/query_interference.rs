@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
-    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Output, Purpose, Query,
-    QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
+    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Output, Purpose,
+    Query, QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
 };
 use crate::query::{Binding, Comparison, bindings, compare, infer, tenant_parameter};
 
@@ -534,9 +534,7 @@ fn defect(
 fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
     let mut list: Vec<String> = statements
         .iter()
-        .filter(|sql| {
-            !sql.contains("setval(") && *sql != "SET CONSTRAINTS ALL IMMEDIATE"
-        })
+        .filter(|sql| !sql.contains("setval(") && *sql != "SET CONSTRAINTS ALL IMMEDIATE")
         .cloned()
         .collect();
     let again: Vec<String> = list
