@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
-    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Purpose, Query,
-    QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
+    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Output, Purpose,
+    Query, QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
 };
 use crate::query::{Binding, Comparison, bindings, compare, infer, tenant_parameter};
 
@@ -29,6 +29,8 @@ const WORLDS: [(WorldKind, usize); 6] = [
 ];
 
 const EXECUTE: &str = "EXECUTE watertight_query";
+
+const DEALLOCATE: &str = "DEALLOCATE watertight_query";
 
 impl Check for QueryInterference {
     fn page(&self) -> Page {
@@ -109,6 +111,11 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
         _ => vec![Mode::Owner],
     };
     let system = matches!(query.tenant, QueryTenant::System(_));
+    let witness = if system {
+        crossings(scene)
+    } else {
+        digests(scene)
+    };
     let mut found = Vec::new();
     for mode in modes {
         for (number, binding) in all.iter().enumerate() {
@@ -125,7 +132,10 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: Stage::World { kind, layout },
-                    statements: statements(scene, query, binding, mode, inferred.writes, kind),
+                    statements: statements(scene, query, binding, mode, inferred.writes),
+                    // Where nobody else is, nobody else's rows can be changed.
+                    witness: (inferred.writes && kind != WorldKind::Absent)
+                        .then(|| witness.clone()),
                 });
             }
         }
@@ -139,14 +149,8 @@ fn statements(
     binding: &Binding,
     mode: Mode<'_>,
     writes: bool,
-    kind: WorldKind,
 ) -> Vec<String> {
-    // Where nobody else is, nobody else's rows can be changed.
-    let witness = (writes && kind != WorldKind::Absent).then(|| match query.tenant {
-        QueryTenant::System(_) => crossings(scene),
-        _ => digests(scene),
-    });
-    let mut list = vec!["DEALLOCATE ALL".to_owned()];
+    let mut list = Vec::new();
     if !scene.catalog.sequences.is_empty() {
         let alike: Vec<String> = scene
             .catalog
@@ -156,7 +160,6 @@ fn statements(
             .collect();
         list.push(format!("SELECT {}", alike.join(", ")));
     }
-    list.extend(witness.clone());
     if let Mode::Application(access) = mode {
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
         list.extend(access.statements(scene.worlds.acting_tenant()));
@@ -166,11 +169,15 @@ fn statements(
     if writes {
         list.push("SET CONSTRAINTS ALL IMMEDIATE".to_owned());
     }
-    if let Some(witness) = witness {
-        list.push("RESET ROLE".to_owned());
-        list.push(witness);
-    }
+    list.push(DEALLOCATE.to_owned());
     list
+}
+
+/// The attempt's statements with its witness around them, as people repeat them.
+fn witnessed(attempt: &Attempt) -> Vec<String> {
+    let (before, after) = (attempt.witness.iter(), attempt.witness.iter());
+    let statements = attempt.statements.iter().filter(|sql| *sql != DEALLOCATE);
+    before.chain(statements).chain(after).cloned().collect()
 }
 
 fn execute(values: &[Cell]) -> String {
@@ -271,13 +278,8 @@ fn executed_at(attempt: &Attempt) -> usize {
 /// A query by design across tenants is judged by what it writes: every written row refers inside its own tenant.
 fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
     for (attempt, observation) in case.attempts.iter().zip(seen) {
-        let outputs = &observation.outputs;
-        let at = executed_at(attempt);
-        let (before, after) = (
-            at.checked_sub(2).and_then(|i| observation.scalar(i)),
-            observation.scalar(outputs.len().saturating_sub(1)),
-        );
-        if observation.worked() && outputs.len() > at + 1 && before != after {
+        let differs = |(before, after): &(Output, Output)| before != after;
+        if observation.witnessed.as_deref().is_some_and(differs) {
             return Verdict::Leaked(Box::new(Defect {
                 object: None,
                 severity: Severity::Leak,
@@ -285,7 +287,7 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
                     "it crosses tenants by design ({reason}), and what it wrote refers across tenants ({})",
                     attempt.label
                 ),
-                sql: row::transaction(&attempt.statements),
+                sql: row::transaction(&witnessed(attempt)),
                 sqlstate: None,
                 fix: "Let every row that it writes refer to rows of the row's own tenant"
                     .to_owned(),
@@ -424,7 +426,7 @@ fn evidence(
                 false,
             ));
         }
-        if let Some(table) = changed(attempt, observation) {
+        if let Some(table) = changed(observation) {
             return Some(with(
                 format!("it changed rows of {table} that are not the organisation's"),
                 false,
@@ -451,6 +453,7 @@ fn answer((attempt, observation): (&Attempt, &Observation)) -> Observation {
             .into_iter()
             .collect(),
         refusal: observation.refusal.clone(),
+        witnessed: None,
     }
 }
 
@@ -480,20 +483,8 @@ fn canary<'a>(
 }
 
 /// A table of whose foreign rows the digest is another after the query.
-fn changed(attempt: &Attempt, observation: &Observation) -> Option<String> {
-    if !observation.worked() {
-        return None;
-    }
-    let digest = attempt.statements.last()?;
-    let before = attempt.statements.iter().position(|sql| sql == digest)?;
-    let after = attempt.statements.len() - 1;
-    if before == after {
-        return None;
-    }
-    let (before, after) = (
-        observation.outputs.get(before)?,
-        observation.outputs.get(after)?,
-    );
+fn changed(observation: &Observation) -> Option<String> {
+    let (before, after) = observation.witnessed.as_deref()?;
     before
         .rows
         .iter()
@@ -527,7 +518,7 @@ fn defect(
     let statements = attempts
         .iter()
         .find(|attempt| matches!(attempt.stage, Stage::World { kind, .. } if kind == found.kind))
-        .map(|attempt| attempt.statements.clone())
+        .map(witnessed)
         .unwrap_or_default();
     Defect {
         object: None,
@@ -543,11 +534,7 @@ fn defect(
 fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
     let mut list: Vec<String> = statements
         .iter()
-        .filter(|sql| {
-            !sql.contains("setval(")
-                && *sql != "SET CONSTRAINTS ALL IMMEDIATE"
-                && *sql != "RESET ROLE"
-        })
+        .filter(|sql| !sql.contains("setval(") && *sql != "SET CONSTRAINTS ALL IMMEDIATE")
         .cloned()
         .collect();
     let again: Vec<String> = list
@@ -591,5 +578,7 @@ fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
             .cloned(),
     );
     list.extend(again);
+    // What is pasted may have been pasted before.
+    list.insert(0, "DEALLOCATE ALL".to_owned());
     row::transaction(&list)
 }

@@ -109,11 +109,11 @@ mod tests {
     fn a_siret_is_under_its_siren_and_both_pass_luhn() {
         let mut sirens = BTreeSet::new();
         for ordinal in (0..200).chain(1_000_000..1_000_200) {
-            let (siren, siret) = (siren(&cell(ordinal)), siret(&cell(ordinal)));
-            assert!(siret.starts_with(&siren), "{siret} is not under {siren}");
-            assert_eq!((siren.len(), siret.len()), (9, 14));
-            assert_eq!((luhn(&siren) % 10, luhn(&siret) % 10), (0, 0), "{siret}");
-            assert!(sirens.insert(siren), "one SIREN twice");
+            let (company, shop) = (siren(&cell(ordinal)), siret(&cell(ordinal)));
+            assert!(shop.starts_with(&company), "{shop} is not under {company}");
+            assert_eq!((company.len(), shop.len()), (9, 14));
+            assert_eq!((luhn(&company) % 10, luhn(&shop) % 10), (0, 0), "{shop}");
+            assert!(sirens.insert(company), "one SIREN twice");
         }
     }
 }

@@ -1,0 +1,235 @@
+//! Genes → rows, table by table, tenant by tenant.
+
+mod cell;
+mod circle;
+mod draft;
+mod refer;
+mod twin;
+mod unique;
+mod worlds;
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::mend;
+use super::plan::{Plan, TablePlan};
+use super::{Genes, Ground, Part, RowKey};
+use crate::model::{Canary, Cell, Class, RelationName, Worlds};
+pub(super) use draft::Draft;
+use draft::{Made, order_pairs};
+use refer::{refer_to_itself, waits_for_itself};
+
+/// A row that must differ from others is made anew so often before it is given up.
+const ATTEMPTS: u32 = 48;
+
+/// Values are chosen again so often for the CHECKs of a row before it is made anew.
+const MENDS: u32 = 64;
+
+/// More rows of the acting tenant's kind under ids that it lacks.
+const EXTRA_TWINS: usize = 2;
+
+pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worlds {
+    let mut maker = Maker {
+        ground,
+        genes,
+        plan,
+        made: BTreeMap::new(),
+        seen: HashSet::new(),
+        canaries: BTreeMap::new(),
+        refused: BTreeMap::new(),
+        tenants: super::tenant::ids(ground, plan, genes),
+    };
+    maker.fill(Part::Shared, 0);
+    maker.fill(Part::Acting, 0);
+    for tenant in 1..genes.organisations {
+        maker.fill(Part::Different, tenant);
+        maker.fill(Part::Twins, tenant);
+    }
+    maker.fill(Part::Spare, 0);
+    maker.fill(Part::Spare, 1);
+    maker.into_worlds()
+}
+
+struct Maker<'a> {
+    ground: Ground<'a>,
+    genes: &'a Genes,
+    plan: &'a Plan<'a>,
+    /// `None` for a row that could not be made: numbers stay what they are.
+    made: BTreeMap<(Part, usize, &'a RelationName), Vec<Option<Made>>>,
+    seen: HashSet<(RelationName, usize, u8, Vec<Cell>)>,
+    canaries: BTreeMap<String, Canary>,
+    refused: BTreeMap<RelationName, String>,
+    tenants: Vec<String>,
+}
+
+impl<'a> Maker<'a> {
+    /// Makes all rows of one tenant in one part, in the order of the tables.
+    fn fill(&mut self, part: Part, tenant: usize) {
+        let plan = self.plan;
+        for name in &plan.order {
+            let table = &plan.tables[name];
+            let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+            // A table without columns has no row that could be told from another.
+            if shared != (part == Part::Shared)
+                || (shared && table.table.existing_rows > 0)
+                || table.columns.is_empty()
+            {
+                continue;
+            }
+            let count = self.count(table, part, tenant);
+            for row in 0..count {
+                let place = RowKey {
+                    table: (*name).clone(),
+                    part,
+                    tenant,
+                    row,
+                };
+                let made = if self.genes.dropped.contains(&place) {
+                    None
+                } else {
+                    self.row(table, place)
+                };
+                self.made
+                    .entry((part, tenant, *name))
+                    .or_default()
+                    .push(made);
+            }
+        }
+        for name in &plan.order {
+            self.close_circles(&plan.tables[name], part, tenant);
+        }
+    }
+
+    fn count(&self, table: &TablePlan<'_>, part: Part, tenant: usize) -> usize {
+        if part == Part::Twins {
+            let acting = self.made.get(&(Part::Acting, 0, &table.table.name));
+            let extra = if matches!(table.class, Class::Root { .. }) {
+                0
+            } else {
+                EXTRA_TWINS
+            };
+            return acting.map_or(0, Vec::len) + extra;
+        }
+        if matches!(table.class, Class::Root { .. }) {
+            return 1;
+        }
+        let rows = match part {
+            // Enough that each of several optional references is there in one.
+            Part::Spare => {
+                let optional = table.keys.iter().filter(|key| !key.nullable.is_empty());
+                return optional.count().clamp(2, 4);
+            }
+            Part::Different => self.genes.rows + tenant,
+            _ => self.genes.rows,
+        };
+        if table.one_a_tenant() {
+            return 1;
+        }
+        // Where each row needs a parent of its own, two parents stay free: one for a spare row, one for nobody.
+        table
+            .bounding_parents()
+            .map(|parent| {
+                let there = self.made.get(&(part, tenant, parent));
+                there.map_or(rows, |there| there.len().min(rows))
+            })
+            .min()
+            .map_or(rows, |parents| parents.saturating_sub(2).max(1))
+    }
+
+    /// One row, made anew until it differs where it must.
+    fn row(&mut self, table: &'a TablePlan<'a>, place: RowKey) -> Option<Made> {
+        let salt = self.genes.salts.get(&place).copied().unwrap_or(0);
+        let mut why = String::from("its unique keys leave no more rows");
+        let mut loose = salt % 2 == 1;
+        for attempt in 0..ATTEMPTS {
+            let draft = Draft {
+                place: place.clone(),
+                salt,
+                attempt,
+                again: 0,
+                loose,
+                cells: vec![None; table.columns.len()],
+                parents: vec![None; table.keys.len()],
+                table,
+                instant: self.genes.seed.instant,
+            };
+            let made = if place.part == Part::Twins {
+                self.twin(draft)
+            } else {
+                self.fresh(draft)
+            };
+            match made {
+                Ok(draft) if self.differs(&draft) => return Some(draft.finish()),
+                Ok(_) => {}
+                Err(reason) => (why, loose) = (reason, true),
+            }
+        }
+        self.refused.entry(place.table).or_insert(why);
+        None
+    }
+
+    /// A row of its own.
+    fn fresh(&mut self, mut draft: Draft<'a>) -> Result<Draft<'a>, String> {
+        let table = draft.table;
+        if let Some(column) = table.tenant_column() {
+            draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
+        }
+        for (number, key) in table.keys.iter().enumerate() {
+            if !key.late {
+                self.refer(&mut draft, number, key)?;
+            }
+        }
+        for (column, profile) in &table.columns {
+            if draft.get(&column.name).is_none()
+                && !table.is_late(&column.name)
+                && !waits_for_itself(&draft, &column.name)
+            {
+                let cell = self.cell(&draft, column, profile)?;
+                draft.set(&column.name, cell);
+            }
+        }
+        refer_to_itself(&mut draft);
+        order_pairs(&mut draft);
+        self.mend(&mut draft)?;
+        Ok(draft)
+    }
+
+    /// Chooses values again for the CHECKs that the draft breaks; where that does not help, the row is made anew.
+    fn mend(&mut self, draft: &mut Draft<'a>) -> Result<(), String> {
+        let catalog = self.ground.catalog;
+        while let Some(check) = mend::broken(catalog, draft) {
+            let free: Vec<&String> = check
+                .columns
+                .iter()
+                .filter(|column| draft.table.is_free(column))
+                .collect();
+            if draft.again >= MENDS || free.is_empty() {
+                // What was read wrongly must not keep the server from judging.
+                return if draft.attempt + 1 < ATTEMPTS {
+                    Err(format!(
+                        "no values were found that hold its CHECK {}",
+                        check.name
+                    ))
+                } else {
+                    Ok(())
+                };
+            }
+            draft.again += 1;
+            if mend::solve(catalog, draft, check) {
+                continue;
+            }
+            for name in free {
+                if let Some((column, profile)) = draft
+                    .table
+                    .columns
+                    .iter()
+                    .find(|(column, _)| column.name == *name)
+                {
+                    let cell = self.cell(draft, column, profile)?;
+                    draft.set(name, cell);
+                }
+            }
+            order_pairs(draft);
+        }
+        Ok(())
+    }
+}

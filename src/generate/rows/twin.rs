@@ -1,0 +1,120 @@
+//! The acting tenant's rows in other hands.
+
+use super::draft::{model_cell, order_pairs};
+use super::refer::{refer_to_itself, waits_for_itself};
+use super::{Draft, Maker};
+use crate::generate::plan::TablePlan;
+use crate::generate::{Part, reach};
+use crate::model::{Cell, RelationName};
+
+impl<'a> Maker<'a> {
+    /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
+    pub(super) fn twin(&mut self, mut draft: Draft<'a>) -> Result<Draft<'a>, String> {
+        let table = draft.table;
+        let models = self
+            .made
+            .get(&(Part::Acting, 0, &table.table.name))
+            .cloned()
+            .unwrap_or_default();
+        let row = draft.place.row;
+        let extra = row >= models.len();
+        let index = row % models.len().max(1);
+        let Some(model) = models.get(index).cloned().flatten() else {
+            return self.fresh(draft);
+        };
+        if let Some(column) = table.tenant_column() {
+            draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
+        }
+        for (number, key) in table.keys.iter().enumerate() {
+            if key.late {
+                continue;
+            }
+            match model.parents[number] {
+                // What refers to the row before it, or to itself, does so here too.
+                Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
+                // One without a model brings together what is apart in the models.
+                _ if extra
+                    && draft.salt + draft.attempt == 0
+                    && models[(index + 1 + number) % models.len()]
+                        .as_ref()
+                        .and_then(|other| other.parents[number])
+                        .is_some_and(|parent| self.refer_to(&mut draft, number, key, parent)) => {}
+                _ if key.key.columns.iter().any(|column| {
+                    model_cell(table, &model, column).is_none_or(Option::is_none)
+                }) && !key.nullable.is_empty() =>
+                {
+                    for column in &key.nullable {
+                        if draft.get(column).is_none() {
+                            draft.set(column, None);
+                        }
+                    }
+                }
+                _ => self.refer(&mut draft, number, key)?,
+            }
+        }
+        for (position, (column, profile)) in table.columns.iter().enumerate() {
+            if draft.cells[position].is_some()
+                || table.is_late(&column.name)
+                || waits_for_itself(&draft, &column.name)
+            {
+                continue;
+            }
+            // What the server goes on refusing may be any of the model's values.
+            let fresh = draft.salt > 1
+                // One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone:
+                // a name that is the same shows nothing.
+                || (!extra && draft.place.tenant > 1 && reach::lends(self.ground.catalog, column))
+                || table.uniques.iter().any(|unique| {
+                    unique.columns.contains(&column.name.as_str())
+                        && (unique.global || extra || draft.salt > 0)
+                });
+            let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
+                self.reached(table, position, row - models.len(), fresh)
+            } else {
+                None
+            };
+            let cell = if reached.is_some() {
+                reached
+            } else if fresh {
+                self.cell(&draft, column, profile)?
+            } else {
+                model.cells[position].clone()
+            };
+            draft.cells[position] = Some(cell);
+        }
+        refer_to_itself(&mut draft);
+        order_pairs(&mut draft);
+        self.mend(&mut draft)?;
+        Ok(draft)
+    }
+
+    /// What a twin without a model has instead: the first, where a unique key wants a new value, one that the acting
+    /// tenant has in another table's column of the same name; the second, a time after all of the acting tenant's.
+    fn reached(&self, table: &TablePlan<'a>, position: usize, number: usize, fresh: bool) -> Cell {
+        let catalog = self.ground.catalog;
+        let (column, _) = table.columns[position];
+        let acting = |name: &'a RelationName| {
+            let made = self.made.get(&(Part::Acting, 0, name));
+            made.into_iter().flatten().flatten()
+        };
+        if number > 0 {
+            let cells = acting(&table.table.name).map(|made| &made.cells[position]);
+            return reach::far(catalog, column, cells);
+        }
+        if !fresh || !reach::lends(catalog, column) {
+            return None;
+        }
+        let lenders = self.plan.tables.values().filter(|other| {
+            other.table.name != table.table.name
+                && other
+                    .table
+                    .column(&column.name)
+                    .is_some_and(|other| reach::lends(catalog, other))
+        });
+        lenders
+            .flat_map(|other| {
+                acting(&other.table.name).filter_map(|made| model_cell(other, made, &column.name))
+            })
+            .find_map(Clone::clone)
+    }
+}

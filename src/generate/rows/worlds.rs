@@ -1,0 +1,80 @@
+//! What was made, as worlds.
+
+use std::collections::BTreeMap;
+
+use super::unique::untwinned;
+use super::{Made, Maker};
+use crate::generate::Part;
+use crate::generate::plan::TablePlan;
+use crate::model::{Class, Dataset, Rows, WorldKind, Worlds};
+
+impl Maker<'_> {
+    pub(super) fn into_worlds(self) -> Worlds {
+        let plan = self.plan;
+        let dataset = |part: Part, tenant: usize| -> Dataset {
+            plan.order
+                .iter()
+                .filter_map(|name| {
+                    let rows = self.made.get(&(part, tenant, name))?;
+                    Some(((*name).clone(), into_rows(&plan.tables[name], rows)))
+                })
+                .collect()
+        };
+        let others = |part| {
+            (1..self.genes.organisations)
+                .map(|tenant| dataset(part, tenant))
+                .collect()
+        };
+        let acting = dataset(Part::Acting, 0);
+        let gaps = acting
+            .iter()
+            .chain(&dataset(Part::Shared, 0))
+            .filter(|(name, rows)| {
+                // What nobody can classify is inconclusive already, with what would settle it.
+                let unclassified =
+                    |plan: &TablePlan<'_>| matches!(plan.class, Class::Unclassified { .. });
+                rows.rows.is_empty() && !plan.tables.get(name).is_some_and(unclassified)
+            })
+            .map(|(name, _)| {
+                let why = self.refused.get(name).cloned();
+                (
+                    name.clone(),
+                    why.unwrap_or_else(|| "the server refused every row".to_owned()),
+                )
+            })
+            .collect();
+        Worlds {
+            order: plan.order.iter().map(|name| (*name).clone()).collect(),
+            shared: dataset(Part::Shared, 0),
+            acting,
+            others: BTreeMap::from([
+                (WorldKind::Different, others(Part::Different)),
+                (WorldKind::Twins, others(Part::Twins)),
+            ]),
+            spares: vec![dataset(Part::Spare, 0), dataset(Part::Spare, 1)],
+            late: plan.late.clone(),
+            untwinned: untwinned(plan),
+            gaps,
+            canaries: self.canaries,
+            tenants: self.tenants,
+        }
+    }
+}
+
+fn into_rows(table: &TablePlan<'_>, rows: &[Option<Made>]) -> Rows {
+    Rows {
+        columns: table
+            .columns
+            .iter()
+            .map(|(column, _)| column.name.clone())
+            .collect(),
+        rows: rows
+            .iter()
+            .flatten()
+            .map(|made| made.cells.clone())
+            .collect(),
+        numbers: (0..rows.len())
+            .filter(|number| rows[*number].is_some())
+            .collect(),
+    }
+}
