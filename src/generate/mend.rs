@@ -73,7 +73,7 @@ pub(super) fn solve(catalog: &Catalog, draft: &mut Draft<'_>, check: &CheckPlan)
 }
 
 /// The equations between a column and anything else that must all hold.
-fn conjuncts<'e>(expr: &'e Expr, into: &mut Vec<(String, &'e Expr)>) {
+pub(super) fn conjuncts<'e>(expr: &'e Expr, into: &mut Vec<(String, &'e Expr)>) {
     match expr {
         Expr::Nested(inner) => conjuncts(inner, into),
         Expr::BinaryOp {

@@ -5,11 +5,16 @@
 
 mod accepted;
 mod assemble;
+mod fill;
 mod place;
 mod prepare;
+mod seed;
 
 use std::path::Path;
 use std::time::Instant;
+
+pub use fill::{Files, Filled, Progress, fill};
+pub use seed::Seeded;
 
 use sqlx::Connection as _;
 

@@ -1,8 +1,7 @@
 //! One value for a cell, by type, hints and the column's name. A [`Maker`] knows all of that for a column and makes
 //! the values of its cells; worlds and bulk rows have theirs from the same ones.
 
-#![expect(dead_code, reason = "rooms and binary forms are for rows in bulk")]
-
+mod absence;
 mod company;
 mod json;
 mod network;
@@ -15,6 +14,8 @@ mod rare;
 mod text;
 mod time;
 mod topic;
+
+pub(super) use absence::Absence;
 
 use super::dice::Dice;
 use super::hints::{Hints, Reading};
