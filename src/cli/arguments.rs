@@ -186,6 +186,7 @@ pub(super) struct Seed {
     organisations: Option<String>,
     /// The same rows again, by what an earlier seed printed
     #[arg(long, value_name = "SEED")]
+    #[expect(clippy::struct_field_names, reason = "it is called as its option is")]
     seed: Option<String>,
     /// Write the rows to this folder as files for \copy, with a load.sql, and leave no database
     #[arg(long, value_name = "DIR")]

@@ -10,6 +10,7 @@ mod psql;
 mod reference;
 mod schemas;
 mod scratch;
+mod seed;
 mod server;
 mod tidy;
 mod types;

@@ -7,10 +7,11 @@ use super::{Bulk, prepare};
 use crate::generate::dice::{hash, shuffled};
 use crate::generate::plan::{CheckPlan, TablePlan};
 use crate::generate::truth;
+use crate::generate::value::Maker;
 use crate::model::{Index, IndexKey};
 
 /// Beyond so many values a column needs no help: it counts by itself, or is random without end.
-const ENDLESS: u128 = 1 << 40;
+const ENDLESS: u128 = 1 << 30;
 
 /// Plans the digits of every unique key, and takes away the rows that the keys leave no room for.
 pub(super) fn plan(sheet: &mut Sheet, table: &TablePlan<'_>, bulk: &Bulk) {
@@ -84,7 +85,7 @@ fn digits(
     for at in columns {
         let field = &sheet.fields[*at];
         if field.source == Source::Free
-            && let Some(room) = field.makers.iter().filter_map(|maker| maker.room()).min()
+            && let Some(room) = field.makers.iter().filter_map(Maker::room).min()
             && field.makers.len() == 1
         {
             slots.push((Slot::Field(*at), room));

@@ -150,7 +150,7 @@ impl Preparing<'_> {
             each,
             asked: asked * tenants,
             tenants,
-            seed: self.seed(&name, "", amount),
+            seed: self.seed(&name, ""),
             checks: table
                 .checks
                 .iter()
@@ -172,11 +172,10 @@ impl Preparing<'_> {
         sheet
     }
 
-    fn seed(&self, name: &RelationName, what: &str, amount: &Amount) -> u64 {
-        hash(
-            amount.seed.number,
-            &["bulk", &name.schema, &name.name, what],
-        )
+    /// The seed of a table, or of something on it.
+    fn seed(&self, name: &RelationName, what: &str) -> u64 {
+        let seed = self.bulk.amount.seed.number;
+        hash(seed, &["bulk", &name.schema, &name.name, what])
     }
 
     fn fields(&self, table: &TablePlan<'_>) -> Result<Vec<Field>, String> {
@@ -199,7 +198,7 @@ impl Preparing<'_> {
             };
             Ok(Field {
                 source,
-                seed: self.seed(&table.table.name, &column.name, &self.bulk.amount),
+                seed: self.seed(&table.table.name, &column.name),
                 makers: makers.map_err(|why| {
                     format!("column {}: {why}", table.table.name.object(&column.name))
                 })?,
@@ -258,7 +257,7 @@ impl Preparing<'_> {
                     .iter()
                     .filter_map(|name| at(columns, name))
                     .collect(),
-                seed: self.seed(&table.table.name, &key.key.name, &self.bulk.amount),
+                seed: self.seed(&table.table.name, &key.key.name),
                 carries: None,
                 own: key.key.target == table.table.name,
                 deferred: key.late && key.key.deferrable,

@@ -177,7 +177,7 @@ fn chosen(key: &Reference, count: u64, dice: &mut Dice) -> u64 {
     let share = dice.word() >> 32;
     let squared = (share * share) >> 32;
     let cubed = (squared * share) >> 32;
-    let number = u64::try_from(u128::from(cubed) * u128::from(count) >> 32).unwrap_or(0);
+    let number = u64::try_from((u128::from(cubed) * u128::from(count)) >> 32).unwrap_or(0);
     if key.own {
         // The first rows have most of the others below them.
         return number;

@@ -8,10 +8,13 @@ use crate::generate::Sheet;
 use crate::load::{Answer, Copying, settle};
 
 /// A single row is made anew so often.
-const SALTS: u32 = 12;
+const SALTS: u32 = 8;
+
+/// So often, after several rows that all were refused.
+const FEW_SALTS: u32 = 2;
 
 /// So many rows refused one after the other, and none taken in between: the rest of the table will not fare better.
-const HOPELESS: u32 = 40;
+const HOPELESS: u32 = 24;
 
 /// What came of a table so far.
 pub(super) struct Tally {
@@ -95,12 +98,10 @@ impl Filling<'_> {
             let index = usize::try_from(line.checked_sub(1)?).ok()?;
             rows.clone().filter(|row| !skipped.contains(row)).nth(index)
         });
+        let middle = rows.start + (rows.end - rows.start) / 2;
         let parts = match named {
             Some(row) => [row + 1..rows.end, row..row + 1, rows.start..row],
-            None => {
-                let middle = rows.start + (rows.end - rows.start) / 2;
-                [middle..rows.end, rows.start..middle, 0..0]
-            }
+            None => [middle..rows.end, rows.start..middle, 0..0],
         };
         open.extend(parts.into_iter().filter(|part| !part.is_empty()));
     }
@@ -108,7 +109,12 @@ impl Filling<'_> {
     /// One row, made anew until the server takes it.
     async fn single(&mut self, sheet: &Sheet, row: Range<u64>, tally: &mut Tally) -> Result<()> {
         let mut why = None;
-        for salt in 0..SALTS {
+        let salts = if tally.refused_in_a_row < 3 {
+            SALTS
+        } else {
+            FEW_SALTS
+        };
+        for salt in 0..salts {
             match self.load(sheet, row.clone(), salt).await? {
                 Ok(count) if count > 0 => {
                     tally.take(count);
