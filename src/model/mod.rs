@@ -3,6 +3,7 @@
 mod case;
 mod catalog;
 mod dataset;
+mod datum;
 mod finding;
 mod glob;
 mod name;
@@ -21,6 +22,7 @@ pub use catalog::{
     Sequence, Table, Type, TypeKind,
 };
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};
+pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};

@@ -13,3 +13,4 @@ mod schemas;
 mod scratch;
 mod server;
 mod tidy;
+mod types;
