@@ -42,32 +42,31 @@ fn schema() -> String {
              PRIMARY KEY (organisation_id, id)
          );\n",
     );
-    for (name, reference) in KEYS {
-        sql.push_str(&format!(
+    sql.extend(KEYS.map(|(name, reference)| {
+        format!(
             "CREATE TABLE {name} (
                  organisation_id uuid NOT NULL REFERENCES organisations,
                  id uuid NOT NULL DEFAULT gen_random_uuid(),
                  person_id uuid {reference},
                  PRIMARY KEY (organisation_id, id)
              );\n"
-        ));
-    }
+        )
+    }));
     sql
 }
 
 /// Fails with the definition of the first key that is not as it should be.
 fn proof() -> String {
-    let mut sql = String::new();
-    for ((name, _), options) in KEYS.iter().zip(MENDED) {
+    let one = |((name, _), options): (&(&str, &str), &str)| {
         let wanted = format!(
             "FOREIGN KEY (organisation_id, person_id) REFERENCES people(organisation_id, id){options}"
         );
-        sql.push_str(&format!(
+        format!(
             "DO $$ DECLARE found text := pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = '{name}_person_id_fkey'; \
              BEGIN IF found <> '{wanted}' THEN RAISE EXCEPTION '%', found; END IF; END $$;\n"
-        ));
-    }
-    sql
+        )
+    };
+    KEYS.iter().zip(MENDED).map(one).collect()
 }
 
 #[tokio::test]
