@@ -10,7 +10,7 @@ use crate::model::{Catalog, Cell};
 
 /// What a column of the draft is worth; unknown where nothing was decided yet.
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact")]
-fn cell_worth(catalog: &Catalog, draft: &Draft<'_>, column: &str) -> Worth {
+pub(super) fn cell_worth(catalog: &Catalog, draft: &Draft<'_>, column: &str) -> Worth {
     if column == NOW {
         return Worth::Number(draft.instant as f64);
     }

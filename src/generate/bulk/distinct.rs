@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::sheet::{Distinct, Sheet, Slot, Source};
 use super::{Bulk, prepare};
 use crate::generate::dice::{hash, shuffled};
-use crate::generate::plan::{CheckPlan, TablePlan};
+use crate::generate::plan::{CheckPlan, TablePlan, mentions};
 use crate::generate::truth;
 use crate::generate::value::Maker;
 use crate::model::{Index, IndexKey};
@@ -51,14 +51,9 @@ pub(super) fn plan(sheet: &mut Sheet, table: &TablePlan<'_>, bulk: &Bulk) {
 
 /// The columns of the key, also those in expressions.
 fn columns(index: &Index, sheet: &Sheet) -> BTreeSet<usize> {
-    let mentioned = |text: &str, name: &str| {
-        text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-            .any(|word| word == name)
-            || text.contains(&crate::model::quoted(name))
-    };
     let takes = |key: &IndexKey, column: &String| match key {
         IndexKey::Column(name) => name == column,
-        IndexKey::Expression { text } => mentioned(text, column),
+        IndexKey::Expression { text } => mentions(text, column),
     };
     let all = sheet.columns.iter().enumerate();
     all.filter(|(_, column)| index.keys.iter().any(|key| takes(key, column)))
