@@ -8,16 +8,22 @@ use super::rows::Draft;
 use super::truth::{NOW, Worth, worth};
 use crate::model::{Catalog, Cell};
 
-/// What a column of the draft is worth; unknown where nothing was decided yet.
+/// What a column of a row is worth; unknown where nothing was decided yet.
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact")]
-fn cell_worth(catalog: &Catalog, draft: &Draft<'_>, column: &str) -> Worth {
+fn cell_worth<'c>(
+    catalog: &Catalog,
+    table: &TablePlan<'_>,
+    instant: i64,
+    get: &dyn Fn(&str) -> Option<&'c Cell>,
+    column: &str,
+) -> Worth {
     if column == NOW {
-        return Worth::Number(draft.instant as f64);
+        return Worth::Number(instant as f64);
     }
-    match draft.get(column) {
+    match get(column) {
         None => Worth::Unknown,
         Some(None) => Worth::Null,
-        Some(Some(text)) => match kind(catalog, draft.table, column) {
+        Some(Some(text)) => match kind(catalog, table, column) {
             "bool" => Worth::Bool(text.starts_with('t')),
             "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
                 text.parse().map_or(Worth::Unknown, Worth::Number)
@@ -36,10 +42,17 @@ fn kind<'c>(catalog: &'c Catalog, table: &TablePlan<'_>, column: &str) -> &'c st
         .map_or("", |of| of.name.as_str())
 }
 
-/// The first CHECK that the draft breaks for certain.
-pub(super) fn broken<'p>(catalog: &Catalog, draft: &Draft<'p>) -> Option<&'p CheckPlan> {
-    draft.table.checks.iter().find(|check| {
-        worth(&check.expr, &|column| cell_worth(catalog, draft, column)) == Worth::Bool(false)
+/// The first CHECK that a row of the table breaks for certain; `get` gives its cells, `None` where nothing was decided
+/// yet.
+pub(super) fn broken<'p, 'c>(
+    catalog: &Catalog,
+    table: &'p TablePlan<'_>,
+    instant: i64,
+    get: &dyn Fn(&str) -> Option<&'c Cell>,
+) -> Option<&'p CheckPlan> {
+    table.checks.iter().find(|check| {
+        let of = |column: &str| cell_worth(catalog, table, instant, get, column);
+        worth(&check.expr, &of) == Worth::Bool(false)
     })
 }
 
@@ -51,7 +64,9 @@ pub(super) fn solve(catalog: &Catalog, draft: &mut Draft<'_>, check: &CheckPlan)
         if !draft.table.is_free(&column) {
             continue;
         }
-        let wanted = worth(other, &|name| cell_worth(catalog, draft, name));
+        let get = |name: &str| draft.get(name);
+        let of = |name: &str| cell_worth(catalog, draft.table, draft.instant, &get, name);
+        let wanted = worth(other, &of);
         let cell: Cell = match wanted {
             Worth::Number(value) => {
                 let whole = kind(catalog, draft.table, &column).starts_with("int");

@@ -184,6 +184,7 @@ impl Defect {
             fix: self.fix,
             accepted: false,
             versions: Vec::new(),
+            counterexample: None,
         }
     }
 }

@@ -6,18 +6,20 @@
 //! `''` afterwards and not unset.
 
 mod session;
+mod trial;
 
 use std::collections::BTreeMap;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+pub use self::trial::Trial;
+
 use crate::database::{connect, execute};
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
-    Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows, Session,
-    Stage, Worlds,
+    Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session, Stage, Worlds,
 };
 
 /// Where cases run.
@@ -220,18 +222,8 @@ async fn enter(
     for sequence in &arena.catalog.sequences {
         execute(connection, &format!("SELECT {}", sequence.restart())).await?;
     }
-    let acting = permuted(&arena.worlds.acting, layout);
-    let mut datasets = vec![&arena.worlds.shared];
-    let others = arena.worlds.others(kind);
-    if kind == crate::model::WorldKind::Twins && layout == 0 {
-        // Before the acting tenant's: of rows that tie, a LIMIT takes the one that it meets first, and which that is
-        // depends on the plan. The other layouts have them behind.
-        datasets.extend(others.into_iter().rev());
-        datasets.push(&acting);
-    } else {
-        datasets.push(&acting);
-        datasets.extend(others);
-    }
+    let loaded = arena.worlds.loaded(kind, layout);
+    let datasets: Vec<&Dataset> = loaded.iter().map(AsRef::as_ref).collect();
     load_all(connection, arena.layout(), &datasets).await
 }
 
@@ -251,31 +243,6 @@ pub async fn load_all(
             refused.table, refused.message
         ))),
     }
-}
-
-/// The same rows in another order: as generated, backwards, and from the middle outwards.
-fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
-    let reorder = |rows: &Rows| {
-        let mut order: Vec<usize> = (0..rows.rows.len()).collect();
-        match layout % 3 {
-            1 => order.reverse(),
-            2 => {
-                let middle = order.len() / 2;
-                order.rotate_left(middle);
-                order.get_mut(..middle).unwrap_or_default().reverse();
-            }
-            _ => {}
-        }
-        Rows {
-            columns: rows.columns.clone(),
-            rows: order.iter().map(|i| rows.rows[*i].clone()).collect(),
-            numbers: order.iter().map(|i| rows.numbers[*i]).collect(),
-        }
-    };
-    dataset
-        .iter()
-        .map(|(name, rows): (&RelationName, &Rows)| (name.clone(), reorder(rows)))
-        .collect()
 }
 
 /// Runs the application's attempts, logged in as its role. What one sets for its transaction ends with its

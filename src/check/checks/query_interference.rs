@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::check::pair::Pair;
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
     Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Purpose, Query,
@@ -84,7 +85,34 @@ impl Check for QueryInterference {
         }
         judge(scene, query, case, seen)
     }
+
+    fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
+        let mut queries = scene.queries.iter();
+        let query = queries.find(|query| query.object == case.object)?;
+        if matches!(query.tenant, QueryTenant::System(_)) {
+            return None;
+        }
+        let leak = leak(scene, case, seen)?;
+        let mut attempts: Vec<Attempt> = leak.attempts.iter().take(LAYOUTS).cloned().collect();
+        let mut shown = leak.attempts.get(leak.found.at)?.clone();
+        watch_one(scene, &mut shown, leak.found.changed.as_deref());
+        attempts.push(shown);
+        let (binding, codes) = (leak.found.binding, &leak.found.codes);
+        Some(Case {
+            check: case.check,
+            object: case.object.clone(),
+            subject: format!("{SMALLER}{binding} {} {codes}", leak.masked),
+            attempts,
+        })
+    }
 }
+
+/// The subject of a follow-up begins so: a binding, as the owner and as the application.
+const MASKED: &str = "masked? ";
+
+/// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
+/// ends with.
+const SMALLER: &str = "smaller ";
 
 /// How a query is run: as the owner, or as the application in the acting tenant's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +172,7 @@ fn statements(
     // Where nobody else is, nobody else's rows can be changed.
     let witness = (writes && kind != WorldKind::Absent).then(|| match query.tenant {
         QueryTenant::System(_) => crossings(scene),
-        _ => digests(scene),
+        _ => digests(scene, None),
     });
     let mut list = vec!["DEALLOCATE ALL".to_owned()];
     if !scene.catalog.sequences.is_empty() {
@@ -185,12 +213,14 @@ fn execute(values: &[Cell]) -> String {
 }
 
 /// Rows of each table that are not the acting tenant's: how many, and a digest of where their versions stand. Every
-/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price.
-fn digests(scene: Scene<'_>) -> String {
+/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price. With `only`, of
+/// that table.
+fn digests(scene: Scene<'_>, only: Option<&str>) -> String {
     let parts: Vec<String> = scene
         .tenancy
         .classes
         .keys()
+        .filter(|table| only.is_none_or(|only| table.to_string() == only))
         .filter_map(|table| {
             let condition = not_ours(scene, table)?;
             Some(format!(
@@ -201,6 +231,21 @@ fn digests(scene: Scene<'_>) -> String {
         })
         .collect();
     parts.join(" UNION ALL ")
+}
+
+/// Has an attempt watch the rows of one table, or of none, where it watches those of all: a digest of all takes longer
+/// than the query.
+fn watch_one(scene: Scene<'_>, attempt: &mut Attempt, table: Option<&str>) {
+    let all = digests(scene, None);
+    match table {
+        Some(_) => {
+            let one = digests(scene, table);
+            for sql in attempt.statements.iter_mut().filter(|sql| **sql == all) {
+                sql.clone_from(&one);
+            }
+        }
+        None => attempt.statements.retain(|sql| *sql != all),
+    }
 }
 
 /// The condition that a row `t` is not the acting tenant's.
@@ -299,38 +344,87 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
 struct Evidence {
     binding: usize,
     text: String,
-    kind: WorldKind,
+    /// The attempt that shows it.
+    at: usize,
+    /// The table of which rows of others were changed.
+    changed: Option<String>,
+    /// What the query ends with alone and where others have rows: another failure is another leak.
+    codes: String,
     unique: bool,
 }
 
+/// What a case showed, and the attempts of that binding.
+struct Leak<'c> {
+    found: Evidence,
+    attempts: &'c [Attempt],
+    masked: bool,
+}
+
 fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> Verdict {
-    let groups: Vec<(&[Attempt], &[Observation])> = case
-        .attempts
-        .chunks(WORLDS.len())
-        .zip(seen.chunks(WORLDS.len()))
-        .collect();
-    if groups.is_empty() {
+    if case.attempts.is_empty() {
         return Verdict::Inconclusive("nothing was tried".to_owned());
     }
-    // A follow-up: the same binding as the owner and as the application.
-    if let Some(binding) = case
-        .subject
-        .strip_prefix("masked? ")
-        .and_then(|text| text.parse().ok())
-    {
-        let Some(found) = groups
-            .first()
-            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
-        else {
+    if case.subject.starts_with(SMALLER) {
+        return match leak(scene, case, seen) {
+            Some(leak) => Verdict::Leaked(Box::new(defect(scene, query, &leak, true))),
+            None => Verdict::Held("these rows do not show it".to_owned()),
+        };
+    }
+    let Some(leak) = leak(scene, case, seen) else {
+        if case.subject.starts_with(MASKED) {
             return Verdict::Inconclusive(
                 "a difference that was seen once was not seen again".to_owned(),
             );
+        }
+        return control(case, &groups(case, seen));
+    };
+    if !case.subject.starts_with(MASKED)
+        && scene.tenancy.access.is_some()
+        && query.tenant != QueryTenant::Context
+    {
+        return Verdict::FollowUp(Box::new(Case {
+            check: case.check,
+            object: case.object.clone(),
+            subject: format!("{MASKED}{}", leak.found.binding),
+            attempts: attempts(scene, query, Some(leak.found.binding)),
+        }));
+    }
+    Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
+}
+
+/// The attempts of each binding with what was seen.
+type Groups<'c> = Vec<(&'c [Attempt], &'c [Observation])>;
+
+fn groups<'c>(case: &'c Case, seen: &'c [Observation]) -> Groups<'c> {
+    let attempts = case.attempts.chunks(WORLDS.len());
+    attempts.zip(seen.chunks(WORLDS.len())).collect()
+}
+
+/// What leaks in a case, if anything does.
+fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option<Leak<'c>> {
+    if let Some(subject) = case.subject.strip_prefix(SMALLER) {
+        let mut words = subject.split(' ');
+        let binding = words.next()?.parse().ok()?;
+        let (masked, codes) = (words.next()? == "true", words.next()?);
+        let attempts = case.attempts.as_slice();
+        let found = evidence(scene, binding, attempts, seen).filter(|one| one.codes == codes)?;
+        return Some(Leak {
+            found,
+            attempts,
+            masked,
+        });
+    }
+    let groups = groups(case, seen);
+    if let Some(binding) = case.subject.strip_prefix(MASKED) {
+        let shows = |number: usize| {
+            let (attempts, seen) = groups.get(number)?;
+            evidence(scene, binding.parse().ok()?, attempts, seen)
         };
-        let open = groups
-            .get(1)
-            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
-            .is_some();
-        return Verdict::Leaked(Box::new(defect(scene, query, &found, groups[0].0, !open)));
+        return Some(Leak {
+            found: shows(0)?,
+            attempts: groups[0].0,
+            masked: shows(1).is_none(),
+        });
     }
     let mut first: Option<Evidence> = None;
     for (number, (attempts, seen)) in groups.iter().enumerate() {
@@ -341,19 +435,12 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             first = Some(found);
         }
     }
-    if let Some(found) = first {
-        if scene.tenancy.access.is_some() && query.tenant != QueryTenant::Context {
-            return Verdict::FollowUp(Box::new(Case {
-                check: case.check,
-                object: case.object.clone(),
-                subject: format!("masked? {}", found.binding),
-                attempts: attempts(scene, query, Some(found.binding)),
-            }));
-        }
-        let attempts = groups[found.binding].0;
-        return Verdict::Leaked(Box::new(defect(scene, query, &found, attempts, false)));
-    }
-    control(case, &groups)
+    let found = first?;
+    Some(Leak {
+        attempts: groups[found.binding].0,
+        found,
+        masked: false,
+    })
 }
 
 /// Over its own rows alone the query must have met at least one.
@@ -403,14 +490,16 @@ fn evidence(
             continue;
         };
         let at = executed_at(attempt);
-        let with = |text: String, unique: bool| Evidence {
+        let with = |text: String, changed: Option<String>, unique: bool| Evidence {
             binding,
             text: format!(
                 "with {}, where the others are {}: {text}",
                 attempt.label,
                 kind.word()
             ),
-            kind,
+            at: number,
+            changed,
+            codes: format!("{}/{}", code(&seen[0]), code(observation)),
             unique,
         };
         if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
@@ -421,24 +510,29 @@ fn evidence(
                     canary.tenant + 1,
                     canary.row + 1
                 ),
+                None,
                 false,
             ));
         }
         if let Some(table) = changed(attempt, observation) {
             return Some(with(
                 format!("it changed rows of {table} that are not the organisation's"),
+                Some(table),
                 false,
             ));
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
-            let unique = observation
-                .refusal
-                .as_ref()
-                .is_some_and(|refusal| matches!(refusal.sqlstate.as_str(), "23505" | "23P01"));
-            return Some(with(text, unique));
+            let unique = matches!(code(observation), "23505" | "23P01");
+            return Some(with(text, None, unique));
         }
     }
     None
+}
+
+/// The code that an attempt ends with.
+fn code(observation: &Observation) -> &str {
+    let refusal = observation.refusal.as_ref();
+    refusal.map_or("00000", |refusal| &refusal.sqlstate)
 }
 
 /// What the query itself came to: an attempt has more statements where there are foreign rows to watch.
@@ -502,13 +596,9 @@ fn changed(attempt: &Attempt, observation: &Observation) -> Option<String> {
         .and_then(|(a, _)| a.first()?.clone())
 }
 
-fn defect(
-    scene: Scene<'_>,
-    query: &Query,
-    found: &Evidence,
-    attempts: &[Attempt],
-    masked: bool,
-) -> Defect {
+/// The defect that a leak is; `small` where the scene holds the few rows that matter.
+fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defect {
+    let found = &leak.found;
     let inferred = infer(scene.catalog, query);
     let no_tenant = query.tenant != QueryTenant::Context
         && tenant_parameter(query, &inferred, scene.tenancy).is_none();
@@ -516,27 +606,67 @@ fn defect(
     if no_tenant {
         message.push_str("; no parameter names the tenant");
     }
-    if masked {
+    if leak.masked {
         message.push_str("; masked by row-level security");
     }
-    let severity = if masked || found.unique {
-        Severity::Weakness
-    } else {
-        Severity::Leak
+    let shown = leak.attempts.get(found.at);
+    let sql = match shown {
+        Some(attempt) if small => {
+            let _ = write!(
+                message,
+                ". It takes no more than {}",
+                scene.worlds.summary()
+            );
+            pair(scene, attempt, found.changed.as_deref())
+        }
+        _ => reproduction(
+            scene,
+            shown.map_or(&[], |attempt| attempt.statements.as_slice()),
+        ),
     };
-    let statements = attempts
-        .iter()
-        .find(|attempt| matches!(attempt.stage, Stage::World { kind, .. } if kind == found.kind))
-        .map(|attempt| attempt.statements.clone())
-        .unwrap_or_default();
     Defect {
         object: None,
-        severity,
+        severity: if leak.masked || found.unique {
+            Severity::Weakness
+        } else {
+            Severity::Leak
+        },
         message,
-        sql: reproduction(scene, &statements),
+        sql,
         sqlstate: None,
         fix: "Repeat the tenant for every table that the query reads or writes, and put OR in parentheses".to_owned(),
     }
+}
+
+/// The few rows that matter and the query over them, with and without everyone else's.
+fn pair(scene: Scene<'_>, attempt: &Attempt, changed: Option<&str>) -> String {
+    let statements = &attempt.statements;
+    let at = |word: &str| statements.iter().position(|sql| sql.starts_with(word));
+    let (Some(prepare), Some(execute), Stage::World { kind, layout }) =
+        (at("PREPARE"), at(EXECUTE), attempt.stage)
+    else {
+        return String::new();
+    };
+    let watched = scene
+        .tenancy
+        .classes
+        .keys()
+        .find(|table| Some(table.to_string().as_str()) == changed);
+    Pair {
+        kind,
+        layout,
+        prepare: &statements[prepare],
+        context: &statements[at("SET LOCAL ROLE").unwrap_or(prepare)..prepare],
+        execute: &statements[execute],
+        watch: watched.and_then(|table| {
+            let condition = not_ours(scene, table)?;
+            Some(format!(
+                "SELECT t.* FROM {} t WHERE {condition}",
+                table.quoted()
+            ))
+        }),
+    }
+    .sql(scene)
 }
 
 /// The query with everyone's rows, and again after the others' are deleted, in a transaction that is rolled back.

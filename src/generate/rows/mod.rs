@@ -196,7 +196,10 @@ impl<'a> Maker<'a> {
     /// Chooses values again for the CHECKs that the draft breaks; where that does not help, the row is made anew.
     fn mend(&mut self, draft: &mut Draft<'a>) -> Result<(), String> {
         let catalog = self.ground.catalog;
-        while let Some(check) = mend::broken(catalog, draft) {
+        while let Some(check) = {
+            let get = |column: &str| draft.get(column);
+            mend::broken(catalog, draft.table, draft.instant, &get)
+        } {
             let free: Vec<&String> = check
                 .columns
                 .iter()
