@@ -57,19 +57,19 @@ pub async fn load(
 ) -> Result<Vec<Refused>> {
     let mut found: Vec<Refused> = Vec::new();
     run(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
+    // All at once first; data set by data set, table by table, and row by row, only where that is refused.
+    if taken(connection, layout, datasets).await? {
+        found.extend(settle_constraints(connection, datasets).await?);
+        return Ok(found);
+    }
     for (number, dataset) in datasets.iter().enumerate() {
-        // All at once first; table by table, and row by row, only where that is refused.
-        run(connection, "SAVEPOINT watertight_dataset").await?;
-        match copy_all(connection, layout, dataset).await {
-            Ok(()) => continue,
-            Err(error) if about_a_row(&error) => {}
-            Err(error) => return Err(error).doing("load rows"),
+        if datasets.len() > 1 && taken(connection, layout, &[dataset]).await? {
+            continue;
         }
-        run(connection, "ROLLBACK TO SAVEPOINT watertight_dataset").await?;
-        for (table, rows) in parts(layout, dataset) {
+        for (table, rows) in parts(layout, &[dataset]) {
             let orphans = !found.is_empty();
             if let Some((rows, message)) =
-                load_table(connection, layout, table, rows, orphans).await?
+                load_table(connection, layout, table, rows[0], orphans).await?
             {
                 found.push(Refused {
                     dataset: number,
@@ -89,37 +89,58 @@ pub async fn load(
     Ok(found)
 }
 
-/// The tables of a data set that have rows, parents first.
+/// The tables of data sets that have rows, parents first.
 fn parts<'l>(
     layout: Layout<'l>,
-    dataset: &'l Dataset,
-) -> impl Iterator<Item = (&'l Table, &'l Rows)> {
+    datasets: &'l [&'l Dataset],
+) -> impl Iterator<Item = (&'l Table, Vec<&'l Rows>)> {
     layout.order.iter().filter_map(move |name| {
-        let rows = dataset.get(name).filter(|rows| !rows.rows.is_empty())?;
-        Some((layout.catalog.tables.get(name)?, rows))
+        let rows: Vec<&Rows> = datasets
+            .iter()
+            .filter_map(|dataset| dataset.get(name).filter(|rows| !rows.rows.is_empty()))
+            .collect();
+        let table = layout.catalog.tables.get(name)?;
+        (!rows.is_empty()).then_some((table, rows))
     })
 }
 
-/// Loads a data set that the server is expected to take.
+/// Loads data sets that the server is expected to take, or nothing. Returns whether it took them.
+async fn taken(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    datasets: &[&Dataset],
+) -> Result<bool> {
+    run(connection, "SAVEPOINT watertight_dataset").await?;
+    match copy_all(connection, layout, datasets).await {
+        Ok(()) => Ok(true),
+        Err(error) if about_a_row(&error) => {
+            run(connection, "ROLLBACK TO SAVEPOINT watertight_dataset").await?;
+            Ok(false)
+        }
+        Err(error) => Err(error).doing("load rows"),
+    }
+}
+
+/// Loads all rows of a table at once, whosever they are: the order of the data sets is that of the rows.
 async fn copy_all(
     connection: &mut PgConnection,
     layout: Layout<'_>,
-    dataset: &Dataset,
+    datasets: &[&Dataset],
 ) -> Result<(), sqlx::Error> {
-    for (table, rows) in parts(layout, dataset) {
+    let mut updates = Vec::new();
+    for (table, rows) in parts(layout, datasets) {
         let late = late_columns(layout.late.get(&table.name), table);
-        fill(connection, layout, table, rows, &late).await?;
-    }
-    for (table, rows) in parts(layout, dataset) {
-        let late = late_columns(layout.late.get(&table.name), table);
-        let updates: Vec<String> = (0..rows.rows.len())
-            .filter_map(|number| late_update(table, rows, number, &late))
-            .collect();
-        if !updates.is_empty() {
-            try_run(connection, &updates.join(";")).await?;
+        fill(connection, layout, table, &rows, &late).await?;
+        for rows in rows {
+            updates.extend(
+                (0..rows.rows.len()).filter_map(|number| late_update(table, rows, number, &late)),
+            );
         }
     }
-    Ok(())
+    if updates.is_empty() {
+        return Ok(());
+    }
+    try_run(connection, &updates.join(";")).await
 }
 
 /// Sets the columns of keys that close a circle, row by row, or says which rows the server refuses.
@@ -130,7 +151,8 @@ async fn late_refused(
     dataset: &Dataset,
 ) -> Result<Vec<Refused>> {
     let mut found = Vec::new();
-    for (table, rows) in parts(layout, dataset) {
+    for (table, rows) in parts(layout, &[dataset]) {
+        let rows = rows[0];
         let late = late_columns(layout.late.get(&table.name), table);
         for row in 0..rows.rows.len() {
             let Some(update) = late_update(table, rows, row, &late) else {
@@ -191,7 +213,7 @@ async fn load_table(
 ) -> Result<Option<(Vec<usize>, String)>> {
     let late = late_columns(layout.late.get(&table.name), table);
     run(connection, "SAVEPOINT watertight_load").await?;
-    let Err(error) = fill(connection, layout, table, rows, &late).await else {
+    let Err(error) = fill(connection, layout, table, &[rows], &late).await else {
         run(connection, "RELEASE SAVEPOINT watertight_load").await?;
         return Ok(None);
     };
@@ -248,40 +270,50 @@ async fn fill(
     connection: &mut PgConnection,
     layout: Layout<'_>,
     table: &Table,
-    rows: &Rows,
+    rows: &[&Rows],
     late: &[&str],
 ) -> Result<(), sqlx::Error> {
-    if layout.socket || rows.rows.len() > SMALL {
+    let count: usize = rows.iter().map(|rows| rows.rows.len()).sum();
+    if layout.socket || count > SMALL {
         return copy(connection, table, rows, late).await;
     }
     // One statement for all rows: they may refer to each other in any order.
     let all: Vec<Vec<Cell>> = rows
-        .rows
         .iter()
-        .map(|row| without(row, &rows.columns, late))
+        .flat_map(|rows| {
+            rows.rows
+                .iter()
+                .map(|row| without(row, &rows.columns, late))
+        })
         .collect();
-    try_run(connection, &insert(&table.name, &rows.columns, &all)).await
+    try_run(connection, &insert(&table.name, &rows[0].columns, &all)).await
 }
 
+/// Copies rows of the same columns.
 async fn copy(
     connection: &mut PgConnection,
     table: &Table,
-    rows: &Rows,
+    rows: &[&Rows],
     late: &[&str],
 ) -> Result<(), sqlx::Error> {
+    let columns = &rows[0].columns;
     let sql = format!(
         "COPY {} ({}) FROM STDIN",
         table.name.quoted(),
-        quoted_list(rows.columns.iter().map(String::as_str))
+        quoted_list(columns.iter().map(String::as_str))
     );
+    let waits: Vec<bool> = columns
+        .iter()
+        .map(|column| late.contains(&column.as_str()))
+        .collect();
     let mut sink = connection.copy_in_raw(&sql).await?;
     let mut buffer = String::new();
-    for row in &rows.rows {
+    for row in rows.iter().flat_map(|rows| &rows.rows) {
         for (position, cell) in row.iter().enumerate() {
             if position > 0 {
                 buffer.push('\t');
             }
-            if late.contains(&rows.columns[position].as_str()) {
+            if waits[position] {
                 buffer.push_str("\\N");
             } else {
                 escape(cell, &mut buffer);

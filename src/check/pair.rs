@@ -16,7 +16,7 @@ pub(super) struct Pair<'a> {
     /// `EXECUTE` of the query.
     pub(super) execute: &'a str,
     /// Shows the rows that the query must leave alone, before it and after it.
-    pub(super) watch: Option<String>,
+    pub(super) watch: Vec<String>,
 }
 
 impl Pair<'_> {
@@ -32,12 +32,12 @@ impl Pair<'_> {
         list.extend_from_slice(&with[..same]);
         list.push("SAVEPOINT alone".to_owned());
         list.extend_from_slice(&with[same..]);
-        list.extend(self.watch.clone());
+        list.extend_from_slice(&self.watch);
         list.extend_from_slice(self.context);
         list.push(format!("-- with everyone's rows:\n{}", self.execute));
-        if let Some(watch) = &self.watch {
+        if !self.watch.is_empty() {
             list.push("RESET ROLE".to_owned());
-            list.push(watch.clone());
+            list.extend_from_slice(&self.watch);
         }
         list.push("ROLLBACK TO SAVEPOINT alone".to_owned());
         list.extend_from_slice(&alone[same..]);

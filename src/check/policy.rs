@@ -77,6 +77,7 @@ pub(super) fn attempt(
         context,
         stage: Stage::Seeded,
         statements: vec![statement],
+        witness: None,
     }
 }
 

@@ -1,29 +1,23 @@
 //! Times as text, from seconds since 1970: offsets from the seed's reference instant, never from a clock.
 
+use crate::model::Datum;
+
 /// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;
 
 /// `2026-11-22`, in UTC.
 pub(super) fn date(seconds: i64) -> String {
-    let (year, month, day) = civil(seconds.div_euclid(DAY));
-    format!("{year:04}-{month:02}-{day:02}")
+    Datum::Date(seconds.div_euclid(DAY)).to_string()
 }
 
 /// `2026-11-22 15:04:05`, in UTC.
 pub(super) fn timestamp(seconds: i64) -> String {
-    let second = seconds.rem_euclid(DAY);
-    format!(
-        "{} {:02}:{:02}:{:02}",
-        date(seconds),
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
+    Datum::Timestamp(seconds * 1_000_000).to_string()
 }
 
 /// `2026-11-22 15:04:05+00`.
 pub(super) fn instant(seconds: i64) -> String {
-    format!("{}+00", timestamp(seconds))
+    Datum::Timestamptz(seconds * 1_000_000).to_string()
 }
 
 /// Seconds since 1970 of a date or time, of the day of a time, or of an interval, as Postgres prints them.
@@ -98,25 +92,6 @@ fn time(word: &str) -> Option<f64> {
         _ => 0.0,
     };
     Some(of(clock)? - ahead)
-}
-
-/// Year, month and day of a day since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms").
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

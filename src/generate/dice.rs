@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use fake::rand::TryRng;
 
 /// Changes whenever a generated value would change for the same seed; part of every cell's seed.
-const GENERATOR_VERSION: u64 = 1;
+const GENERATOR_VERSION: u64 = 2;
 
 /// A number that depends on the texts alone: FNV-1a with a finalizer (splitmix64), so that near texts give far
 /// numbers.
@@ -32,6 +32,27 @@ fn mix(mut state: u64) -> u64 {
 /// A seed and a number, mixed.
 pub(super) fn mixed(seed: u64, number: u64) -> u64 {
     mix(seed.wrapping_add(STEP).rotate_left(17) ^ number.wrapping_mul(STEP))
+}
+
+/// One of the numbers below `room` for each of them, in an order that looks like none: a Feistel network over the bits
+/// that `room` needs, walked until it comes out below.
+pub(super) fn shuffled(number: u64, room: u64, key: u64) -> u64 {
+    if room < 2 {
+        return 0;
+    }
+    let half = (64 - (room - 1).leading_zeros()).div_ceil(2);
+    let mask = (1_u64 << half) - 1;
+    let mut now = number;
+    loop {
+        let (mut left, mut right) = (now >> half & mask, now & mask);
+        for round in 0..4 {
+            (left, right) = (right, left ^ (mixed(key ^ round << 56, right) & mask));
+        }
+        now = left << half | right;
+        if now < room {
+            return now;
+        }
+    }
 }
 
 /// The dice of one cell: splitmix64, since a cell wants a few numbers and there are many cells.
@@ -67,6 +88,11 @@ impl Dice {
         mix(self.0)
     }
 
+    /// 128 random bits.
+    pub(super) fn long(&mut self) -> u128 {
+        (u128::from(self.word()) << 64) | u128::from(self.word())
+    }
+
     /// Below `bound`; 0 where that is 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.word() % (bound.max(1) as u64)).unwrap_or(0)
@@ -80,5 +106,23 @@ impl Dice {
 
     pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.word().is_multiple_of(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_shuffle_loses_no_number() {
+        for room in [1, 2, 3, 10, 255, 256, 257, 5_000] {
+            let all: BTreeSet<u64> = (0..room).map(|n| shuffled(n, room, 42)).collect();
+            assert_eq!(all.len() as u64, room);
+            assert!(all.into_iter().eq(0..room));
+        }
+        assert_ne!(shuffled(1, 5_000, 1), shuffled(1, 5_000, 2));
+        assert!(shuffled(u64::MAX - 1, u64::MAX, 3) < u64::MAX);
     }
 }

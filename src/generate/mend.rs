@@ -56,6 +56,20 @@ pub(super) fn broken<'p, 'c>(
     })
 }
 
+/// Whether a CHECK speaks of the column that can't be told of this row: a regular expression, a function.
+pub(super) fn is_open<'c>(
+    catalog: &Catalog,
+    table: &TablePlan<'_>,
+    instant: i64,
+    get: &dyn Fn(&str) -> Option<&'c Cell>,
+    column: &str,
+) -> bool {
+    table.checks.iter().any(|check| {
+        let of = |column: &str| cell_worth(catalog, table, instant, get, column);
+        check.columns.iter().any(|name| name == column) && worth(&check.expr, &of) == Worth::Unknown
+    })
+}
+
 /// Sets a column to what an equation wants: `total = quantity * price`. Returns whether there was one.
 pub(super) fn solve(catalog: &Catalog, draft: &mut Draft<'_>, check: &CheckPlan) -> bool {
     let mut equations = Vec::new();

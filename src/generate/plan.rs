@@ -170,6 +170,7 @@ impl<'a> TablePlan<'a> {
                     name: column.name.to_lowercase(),
                     type_oid: column.type_oid,
                     modifier: column.modifier,
+                    dimensions: column.dimensions,
                     hints: known,
                     distinct: distinct.contains(column.name.as_str()),
                 };

@@ -22,7 +22,7 @@ pub(super) fn ids(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Vec<Str
         let mut dice = Dice::new(hash(genes.seed.number, &["tenant", &number.to_string()]));
         let readable = match name {
             "int2" | "int4" | "int8" | "numeric" => (1_001 + number).to_string(),
-            "uuid" => value::uuid(dice.word(), dice.word()),
+            "uuid" => value::uuid(dice.word(), dice.word()).to_string(),
             _ => format!("org-{}-{:04x}", number + 1, dice.word() & 0xffff),
         };
         let open = match name {
@@ -76,14 +76,15 @@ fn other(
         let words = [number.to_string(), attempt.to_string()];
         let mut dice = Dice::new(hash(genes.seed.number, &["tenant", &words[0], &words[1]]));
         let cell = value::Cell {
-            catalog: ground.catalog,
             instant: genes.seed.instant,
             ordinal: 1_001 + number as u64 + attempt,
+            counted: false,
             canary: None,
             turn: number as u64 + attempt,
             salt: 0,
+            row: number as u64 + attempt,
         };
-        let made = value::value(profile, &cell, &mut dice).ok()?;
+        let made = value::value(ground.catalog, profile, &cell, &mut dice).ok()?;
         (!taken.contains(&made)).then_some(made)
     })
 }

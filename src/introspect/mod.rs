@@ -345,7 +345,7 @@ fn tables_sql() -> String {
             rn.nspname AS root_schema, r.relname AS root_relation,
             c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
             coalesce((SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8,
-                'modifier', a.atttypmod, 'type_name', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+                'modifier', a.atttypmod, 'dimensions', a.attndims, 'type_name', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
                 'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
                 'generated', CASE a.attgenerated WHEN 's' THEN 'Stored' WHEN 'v' THEN 'Virtual' ELSE 'No' END,
                 'identity', a.attidentity <> '') ORDER BY a.attnum)

@@ -93,7 +93,7 @@ impl RawType {
 fn types_sql(list: &str) -> String {
     format!(
         "SELECT t.oid::int8 AS oid, t.typname AS name, format_type(t.oid, NULL) AS printed, t.typtype AS kind,
-            t.typsubscript::oid = 'array_subscript_handler'::regproc::oid AND t.typelem <> 0 AS array,
+            EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS array,
             t.typelem::int8 AS element, t.typbasetype::int8 AS base, t.typtypmod AS modifier, t.typnotnull AS not_null,
             coalesce((SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '[]') AS labels,
             coalesce((SELECT json_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k

@@ -60,6 +60,8 @@ pub struct Attempt {
     pub stage: Stage,
     /// The statements in order. They stop at the first that fails.
     pub statements: Vec<String>,
+    /// A query over what must be the same after the statements as before them.
+    pub witness: Option<String>,
 }
 
 /// One attempt of a check on one object.
@@ -108,6 +110,8 @@ pub struct Observation {
     pub outputs: Vec<Output>,
     /// The statement that did not, if any.
     pub refusal: Option<Refusal>,
+    /// What the witness said before the statements, and after them where all of them worked.
+    pub witnessed: Option<Box<(Output, Output)>>,
 }
 
 impl Observation {

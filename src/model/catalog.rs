@@ -135,6 +135,9 @@ pub struct Column {
     pub type_oid: u32,
     /// The type's modifier (length, precision); -1 for none.
     pub modifier: i32,
+    /// Of an array, as it was declared: a hint, which Postgres does not hold to.
+    #[serde(default)]
+    pub dimensions: usize,
     /// The type as Postgres prints it: `character varying(20)`.
     pub type_name: String,
     /// Declared NOT NULL.

@@ -4,6 +4,7 @@ mod case;
 mod catalog;
 mod counterexample;
 mod dataset;
+mod datum;
 mod finding;
 mod glob;
 mod name;
@@ -24,6 +25,7 @@ pub use catalog::{
 };
 pub use counterexample::{Counterexample, ShrinkLimits};
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};
+pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
@@ -32,7 +34,7 @@ pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, without};
+pub use seeding::{Loaded, late_columns, late_update, permuted, without};
 pub use settings::{
     Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
     TenantSettings,

@@ -84,7 +84,8 @@ fn insert_given(table: &Table, rows: &Rows, late: &[&str]) -> String {
 }
 
 /// The same rows in another order: as generated, backwards, and from the middle outwards.
-fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
+#[must_use]
+pub fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
     let reorder = |rows: &Rows| {
         let mut order: Vec<usize> = (0..rows.rows.len()).collect();
         match layout % 3 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, RelationName, literal, quoted};
+use super::{Catalog, RelationName, literal, quoted, split};
 
 /// What NULL in a tenant column means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,18 @@ pub struct Access {
 }
 
 impl Access {
-    /// The statements that set the context of a tenant.
+    /// The statements that set the context of a tenant, one a text.
     #[must_use]
     pub fn statements(&self, tenant: &str) -> Vec<String> {
         let tenant = literal(tenant);
-        let statements = self.context.iter();
-        statements.map(|sql| sql.replace("$1", &tenant)).collect()
+        let named = self.context.iter().map(|sql| sql.replace("$1", &tenant));
+        named
+            .flat_map(|sql| match split(&sql) {
+                Ok(statements) => statements.into_iter().map(|one| one.text).collect(),
+                // The server says what is wrong with it.
+                Err(_) => vec![sql],
+            })
+            .collect()
     }
 }
 

@@ -197,6 +197,7 @@ mod tests {
                 affected: rows.len() as u64,
             }],
             refusal: None,
+            ..Observation::default()
         }
     }
 

@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+use self::session::{Script, Session};
 pub use self::trial::Trial;
-
-use crate::database::{connect, execute};
+use crate::database::execute;
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
-    Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session, Stage, Worlds,
+    Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
+    WorldKind, Worlds, permuted,
 };
 
 /// Where cases run.
@@ -67,7 +68,7 @@ pub async fn run(
     cases: &[Case],
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Vec<Observation>>> {
-    let mut groups: BTreeMap<(Session, Stage, bool), Vec<Place>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Login, Stage, bool), Vec<Place>> = BTreeMap::new();
     for (c, case) in cases.iter().enumerate() {
         for (a, attempt) in case.attempts.iter().enumerate() {
             let unset = attempt.context == Context::Unset;
@@ -89,15 +90,20 @@ pub async fn run(
     let mut worlds = Vec::new();
     for ((session, stage, unset), places) in groups {
         match (session, stage) {
-            (Session::Application, _) => application.push((stage, unset, places)),
-            (Session::Owner, Stage::Seeded) => owner.push((stage, unset, places)),
-            (Session::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
+            (Login::Application, _) => application.push((stage, unset, places)),
+            (Login::Owner, Stage::Seeded) => owner.push((stage, unset, places)),
+            (Login::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
         }
     }
+    // Worlds that share what is loaded first come one after the other.
+    worlds.sort_by_key(|(stage, unset, _)| match stage {
+        Stage::World { kind, layout } => (common(*kind, *layout), *kind, *unset),
+        Stage::Seeded => (None, WorldKind::Absent, *unset),
+    });
     let on_seeded = async {
         let mut found = Vec::new();
         for (stage, _, places) in owner {
-            tell(Session::Owner, stage, &places);
+            tell(Login::Owner, stage, &places);
             let seen = Owner::default().run(arena, stage, of(&places)).await?;
             found.extend(places.into_iter().zip(seen));
         }
@@ -107,7 +113,7 @@ pub async fn run(
         let mut found = Vec::new();
         let mut session = Owner::default();
         for (stage, _, places) in worlds {
-            tell(Session::Owner, stage, &places);
+            tell(Login::Owner, stage, &places);
             let seen = session.run(arena, stage, of(&places)).await?;
             found.extend(places.into_iter().zip(seen));
         }
@@ -117,7 +123,7 @@ pub async fn run(
     let as_application = async {
         let mut found = Vec::new();
         for (stage, unset, places) in application {
-            tell(Session::Application, stage, &places);
+            tell(Login::Application, stage, &places);
             let seen = self::application(arena, unset, of(&places)).await?;
             found.extend(places.into_iter().zip(seen));
         }
@@ -135,11 +141,11 @@ pub async fn run(
     Ok(observations)
 }
 
-fn describe(session: Session, stage: Stage, attempts: usize) -> String {
+fn describe(session: Login, stage: Stage, attempts: usize) -> String {
     let what = match (session, stage) {
-        (Session::Application, _) => "as the application".to_owned(),
-        (Session::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
-        (Session::Owner, Stage::World { kind, layout }) => {
+        (Login::Application, _) => "as the application".to_owned(),
+        (Login::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
+        (Login::Owner, Stage::World { kind, layout }) => {
             format!(
                 "in the world where the others are {}, layout {layout}",
                 kind.word()
@@ -152,7 +158,9 @@ fn describe(session: Session, stage: Stage, attempts: usize) -> String {
 /// The owner's session, which goes from world to world in one transaction.
 #[derive(Default)]
 struct Owner {
-    worlds: Option<PgConnection>,
+    worlds: Option<Session>,
+    /// The layout of the acting tenant's rows that are there, under a savepoint of their own.
+    common: Option<usize>,
 }
 
 impl Owner {
@@ -162,69 +170,96 @@ impl Owner {
         stage: Stage,
         attempts: Vec<&Attempt>,
     ) -> Result<Vec<Observation>> {
+        let scripts: Vec<Script<'_>> = attempts
+            .iter()
+            .map(|attempt| Script {
+                statements: attempt.statements.clone(),
+                witness: attempt.witness.as_deref(),
+            })
+            .collect();
         let mut found = Vec::with_capacity(attempts.len());
         let mut losses = 0;
         while found.len() < attempts.len() && losses < RECONNECTS {
-            let mut connection = match (stage, self.worlds.take()) {
-                (Stage::World { .. }, Some(connection)) => connection,
-                (Stage::World { .. }, None) => open(&arena.blank, arena.timeout).await?,
-                (Stage::Seeded, _) => open(&arena.seeded, arena.timeout).await?,
+            let mut session = match (stage, self.worlds.take()) {
+                (Stage::World { .. }, Some(session)) => session,
+                (Stage::World { .. }, None) => {
+                    self.common = None;
+                    let mut session = Session::open(&arena.blank, arena.timeout).await?;
+                    let connection = &mut session.connection;
+                    execute(connection, "SAVEPOINT watertight_stage").await?;
+                    session
+                }
+                (Stage::Seeded, _) => Session::open(&arena.seeded, arena.timeout).await?,
             };
-            execute(&mut connection, "SAVEPOINT watertight_stage").await?;
             if let Stage::World { kind, layout } = stage {
-                enter(&mut connection, arena, kind, layout).await?;
+                self.enter(&mut session, arena, kind, layout).await?;
             }
-            let mut alive = true;
-            while alive && found.len() < attempts.len() {
-                let attempt = attempts[found.len()];
-                let (observation, lives) =
-                    session::attempt(&mut connection, &attempt.statements).await;
-                alive = lives;
-                found.push(observation);
-            }
+            let (seen, alive) = session.run(&scripts[found.len()..]).await;
+            found.extend(seen);
             if !alive {
                 losses += 1;
             } else if let Stage::World { .. } = stage {
-                execute(&mut connection, "ROLLBACK TO SAVEPOINT watertight_stage").await?;
-                self.worlds = Some(connection);
+                self.worlds = Some(session);
             } else {
-                connection.close().await.doing("close a connection")?;
+                session
+                    .connection
+                    .close()
+                    .await
+                    .doing("close a connection")?;
             }
         }
         found.resize(attempts.len(), session::given_up());
         Ok(found)
     }
 
+    /// Loads a world: the acting tenant's rows first, in one of several orders, then everyone else's. Where its own
+    /// rows are there from the world before, they stay.
+    async fn enter(
+        &mut self,
+        session: &mut Session,
+        arena: &Arena<'_>,
+        kind: WorldKind,
+        layout: usize,
+    ) -> Result<()> {
+        session.forget_rows();
+        let connection = &mut session.connection;
+        // Not undone by a rollback: set alike for every world.
+        for sequence in &arena.catalog.sequences {
+            execute(connection, &format!("SELECT {}", sequence.restart())).await?;
+        }
+        let wanted = common(kind, layout);
+        let others = arena.worlds.others(kind);
+        let shared = &arena.worlds.shared;
+        if wanted.is_some() && self.common == wanted {
+            execute(connection, "ROLLBACK TO SAVEPOINT watertight_common").await?;
+            return load_all(connection, arena.layout(), &others).await;
+        }
+        execute(connection, "ROLLBACK TO SAVEPOINT watertight_stage").await?;
+        self.common = wanted;
+        let acting = permuted(&arena.worlds.acting, layout);
+        if wanted.is_none() {
+            let mut datasets = vec![shared];
+            datasets.extend(others.into_iter().rev());
+            datasets.push(&acting);
+            return load_all(connection, arena.layout(), &datasets).await;
+        }
+        load_all(connection, arena.layout(), &[shared, &acting]).await?;
+        execute(connection, "SAVEPOINT watertight_common").await?;
+        load_all(connection, arena.layout(), &others).await
+    }
+
     async fn close(self) -> Result<()> {
         match self.worlds {
-            Some(connection) => connection.close().await.doing("close a connection"),
+            Some(session) => session.connection.close().await.doing("close a connection"),
             None => Ok(()),
         }
     }
 }
 
-/// Opens a session and its one transaction.
-async fn open(options: &PgConnectOptions, timeout: u32) -> Result<PgConnection> {
-    let mut connection = connect(options).await?;
-    session::bound(&mut connection, timeout).await?;
-    execute(&mut connection, "BEGIN").await?;
-    Ok(connection)
-}
-
-/// Loads a world: the acting tenant's rows first, in one of several orders, then everyone else's.
-async fn enter(
-    connection: &mut PgConnection,
-    arena: &Arena<'_>,
-    kind: crate::model::WorldKind,
-    layout: usize,
-) -> Result<()> {
-    // Not undone by a rollback: set alike for every world.
-    for sequence in &arena.catalog.sequences {
-        execute(connection, &format!("SELECT {}", sequence.restart())).await?;
-    }
-    let loaded = arena.worlds.loaded(kind, layout);
-    let datasets: Vec<&Dataset> = loaded.iter().map(AsRef::as_ref).collect();
-    load_all(connection, arena.layout(), &datasets).await
+/// The layout of the acting tenant's rows where they are loaded first. In one world of twins they come last: of rows
+/// that tie, a LIMIT takes the one that it meets first, and which that is depends on the plan.
+fn common(kind: WorldKind, layout: usize) -> Option<usize> {
+    (kind != WorldKind::Twins || layout != 0).then_some(layout)
 }
 
 /// Loads data sets that were loaded before; a refusal now is the harness's failure.
@@ -257,27 +292,32 @@ async fn application(
             "no role of the application is configured".to_owned(),
         ));
     };
-    let mut found = Vec::with_capacity(attempts.len());
-    let mut losses = 0;
-    while found.len() < attempts.len() && losses < RECONNECTS {
-        let mut connection = open(options, arena.timeout).await?;
-        let mut alive = true;
-        while alive && found.len() < attempts.len() {
-            let attempt = attempts[found.len()];
-            let mut statements: Vec<String> = Vec::new();
-            if let (false, Context::Tenant(tenant)) = (unset, &attempt.context) {
-                let access = arena.access.into_iter();
-                statements.extend(access.flat_map(|access| access.statements(tenant)));
-            }
-            let before = statements.len();
-            statements.extend(attempt.statements.iter().cloned());
-            let (mut observation, lives) = session::attempt(&mut connection, &statements).await;
-            alive = lives;
-            session::forget(&mut observation, before);
-            found.push(observation);
+    let mut prefixes = Vec::with_capacity(attempts.len());
+    let mut scripts = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        let mut statements: Vec<String> = Vec::new();
+        if let (false, Context::Tenant(tenant)) = (unset, &attempt.context) {
+            let access = arena.access.into_iter();
+            statements.extend(access.flat_map(|access| access.statements(tenant)));
         }
+        prefixes.push(statements.len());
+        statements.extend(attempt.statements.iter().cloned());
+        scripts.push(Script {
+            statements,
+            witness: attempt.witness.as_deref(),
+        });
+    }
+    let mut found = Vec::with_capacity(scripts.len());
+    let mut losses = 0;
+    while found.len() < scripts.len() && losses < RECONNECTS {
+        let mut session = Session::open(options, arena.timeout).await?;
+        let (seen, alive) = session.run(&scripts[found.len()..]).await;
+        found.extend(seen);
         losses += usize::from(!alive);
     }
-    found.resize(attempts.len(), session::given_up());
+    for (observation, before) in found.iter_mut().zip(prefixes) {
+        session::forget(observation, before);
+    }
+    found.resize(scripts.len(), session::given_up());
     Ok(found)
 }

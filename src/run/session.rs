@@ -1,15 +1,23 @@
-//! One attempt in one session.
+//! Attempts in one session.
 
-use sqlx::postgres::{PgDatabaseError, PgRow};
+use std::collections::BTreeMap;
+
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Either, PgConnection, Row as _, ValueRef as _};
 use tokio_stream::StreamExt as _;
 
-use crate::database::execute;
-use crate::error::Result;
+use crate::database::{connect, execute};
+use crate::error::{Doing as _, Result};
 use crate::model::{Observation, Output, Refusal};
 
 /// Refusals that say nothing of the attempt: tried again.
 const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
+
+/// So often.
+const RETRIES: usize = 3;
+
+/// Scripts in one message.
+const TOGETHER: usize = 24;
 
 /// Bounds every statement of a session, and has the server speak English.
 pub(super) async fn bound(connection: &mut PgConnection, timeout: u32) -> Result<()> {
@@ -25,56 +33,173 @@ pub(super) async fn bound(connection: &mut PgConnection, timeout: u32) -> Result
     Ok(())
 }
 
-/// Runs statements in a subtransaction until one fails, and rolls them back. Also returns whether the connection
-/// lives.
-pub(super) async fn attempt(
-    connection: &mut PgConnection,
-    statements: &[String],
-) -> (Observation, bool) {
-    for _ in 0..3 {
-        let (observation, alive) = once(connection, statements).await;
-        let transient = observation
-            .refusal
-            .as_ref()
-            .is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
-        if !transient || !alive {
-            return (observation, alive);
-        }
-    }
-    once(connection, statements).await
+/// What is tried in one subtransaction.
+pub(super) struct Script<'a> {
+    /// The statements in order.
+    pub(super) statements: Vec<String>,
+    /// What must be the same after them as before.
+    pub(super) witness: Option<&'a str>,
 }
 
-async fn once(connection: &mut PgConnection, statements: &[String]) -> (Observation, bool) {
-    let mut observation = Observation::default();
-    // All in one message: a round trip an attempt. A line break before each semicolon, for a statement may end in a
-    // comment. Where one fails the server skips the rest of the message.
-    let mut message = String::from("SAVEPOINT watertight_attempt");
-    for sql in statements {
-        message.push_str("\n;");
-        message.push_str(sql);
+/// A session with its one transaction, in which scripts are tried one after the other.
+pub(super) struct Session {
+    pub(super) connection: PgConnection,
+    /// By the text of a witness, what it says of the rows as they are.
+    witnesses: BTreeMap<String, Witness>,
+}
+
+/// A prepared query: planned once, since it goes over every table and is asked after every script.
+struct Witness {
+    name: String,
+    before: Option<Output>,
+}
+
+const BEGIN: &str = "SAVEPOINT watertight_attempt";
+const END: &str = "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT watertight_attempt";
+
+impl Session {
+    /// Opens a session and its one transaction.
+    pub(super) async fn open(options: &PgConnectOptions, timeout: u32) -> Result<Self> {
+        let mut connection = connect(options).await?;
+        bound(&mut connection, timeout).await?;
+        execute(&mut connection, "BEGIN").await?;
+        Ok(Self {
+            connection,
+            witnesses: BTreeMap::new(),
+        })
     }
-    message.push_str(
-        "\n;ROLLBACK TO SAVEPOINT watertight_attempt;RELEASE SAVEPOINT watertight_attempt",
-    );
-    let failed = script(connection, message, &mut observation.outputs)
-        .await
-        .err();
-    // The first output is the savepoint's, the last ones those of going back to it.
-    observation
-        .outputs
-        .drain(..observation.outputs.len().min(1));
-    let Some(error) = failed else {
-        observation.outputs.truncate(statements.len());
-        return (observation, true);
-    };
-    observation.refusal = Some(refusal(observation.outputs.len(), &error));
-    let alive = execute(
-        connection,
-        "ROLLBACK TO SAVEPOINT watertight_attempt; RELEASE SAVEPOINT watertight_attempt",
-    )
-    .await
-    .is_ok();
-    (observation, alive)
+
+    /// Other rows are there now: what the witnesses said before is past.
+    pub(super) fn forget_rows(&mut self) {
+        for witness in self.witnesses.values_mut() {
+            witness.before = None;
+        }
+    }
+
+    /// Tries scripts, each in a subtransaction of its own that is rolled back, until the connection is lost: one
+    /// observation for each that was tried. Also returns whether the connection lives.
+    pub(super) async fn run(&mut self, scripts: &[Script<'_>]) -> (Vec<Observation>, bool) {
+        let mut found: Vec<Observation> = Vec::with_capacity(scripts.len());
+        let mut tries = 0;
+        let mut together = TOGETHER;
+        while found.len() < scripts.len() {
+            let next = &scripts[found.len()..];
+            let next = &next[..together.min(next.len())];
+            let Ok(()) = self.prepare(next).await else {
+                found.push(given_up());
+                return (found, false);
+            };
+            let (mut seen, alive) = self.message(next).await;
+            let stopped = seen.last().and_then(|last| last.refusal.as_ref());
+            let transient =
+                stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
+            // A message that the server can't read at all fails at its first statement, whichever is at fault.
+            let unread = stopped.is_some_and(|refusal| refusal.statement == 0);
+            if alive && next.len() > 1 && seen.len() == 1 && unread {
+                together = 1;
+                continue;
+            }
+            if alive && transient && tries < RETRIES {
+                tries += 1;
+                seen.pop();
+            } else {
+                tries = 0;
+            }
+            together = TOGETHER;
+            found.extend(seen);
+            if !alive {
+                return (found, false);
+            }
+        }
+        (found, true)
+    }
+
+    /// Prepares the witnesses of scripts and asks those that were not asked since the rows changed.
+    async fn prepare(&mut self, scripts: &[Script<'_>]) -> Result<()> {
+        for text in scripts.iter().filter_map(|script| script.witness) {
+            let number = self.witnesses.len();
+            if !self.witnesses.contains_key(text) {
+                let name = format!("watertight_witness_{number}");
+                execute(&mut self.connection, &format!("PREPARE {name} AS {text}")).await?;
+                let witness = Witness { name, before: None };
+                self.witnesses.insert(text.to_owned(), witness);
+            }
+            if let Some(witness) = self.witnesses.get_mut(text)
+                && witness.before.is_none()
+            {
+                let mut outputs = Vec::new();
+                let sql = format!("EXECUTE {}", witness.name);
+                script(&mut self.connection, sql, &mut outputs)
+                    .await
+                    .doing("look at rows that must not change")?;
+                witness.before = outputs.pop();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends scripts in one message, for a round trip costs more than most of them. Where a statement fails the server
+    /// skips the rest of the message: its script is the last that is observed.
+    async fn message(&mut self, scripts: &[Script<'_>]) -> (Vec<Observation>, bool) {
+        let mut message = String::new();
+        for script in scripts {
+            // A line break before each semicolon, for a statement may end in a comment.
+            message.push_str(BEGIN);
+            for sql in &script.statements {
+                message.push_str("\n;");
+                message.push_str(sql);
+            }
+            if let Some(witness) = self.witness(script) {
+                message.push_str("\n;RESET ROLE;EXECUTE ");
+                message.push_str(&witness.name);
+            }
+            message.push_str("\n;");
+            message.push_str(END);
+            message.push_str("\n;");
+        }
+        let mut outputs = Vec::new();
+        let failed = self::script(&mut self.connection, message, &mut outputs)
+            .await
+            .err();
+        let mut outputs = outputs.into_iter();
+        let mut found = Vec::new();
+        for script in scripts {
+            // The first output is the savepoint's, the last two those of going back to it.
+            let watched = if script.witness.is_some() { 2 } else { 0 };
+            let length = script.statements.len();
+            let mut own: Vec<Output> = outputs.by_ref().take(length + watched + 3).collect();
+            own.drain(..own.len().min(1));
+            let whole = own.len() == length + watched + 2;
+            let after = own.drain(length.min(own.len())..).nth(1);
+            let before = self.witness(script).and_then(|one| one.before.clone());
+            found.push(Observation {
+                outputs: own,
+                refusal: None,
+                witnessed: before.zip(after).filter(|_| whole).map(Box::new),
+            });
+            if !whole {
+                break;
+            }
+        }
+        let Some(error) = failed else {
+            return (found, true);
+        };
+        if let Some(last) = found.last_mut() {
+            last.refusal = Some(refusal(last.outputs.len(), &error));
+        }
+        (found, self.recover().await.is_ok())
+    }
+
+    fn witness(&self, script: &Script<'_>) -> Option<&Witness> {
+        self.witnesses.get(script.witness?)
+    }
+
+    /// Goes back to before the script that failed. What it prepared would be in the way of the next one.
+    async fn recover(&mut self) -> Result<()> {
+        execute(&mut self.connection, &format!("{END}; DEALLOCATE ALL")).await?;
+        self.witnesses.retain(|_, _| false);
+        Ok(())
+    }
 }
 
 /// Runs statements by the simple protocol, so that every value comes as text; an output for each that worked.
@@ -155,6 +280,7 @@ pub(super) fn given_up() -> Observation {
             message: "the connection was lost again and again".to_owned(),
             ..Refusal::default()
         }),
+        witnessed: None,
     }
 }
 

@@ -1,15 +1,16 @@
 //! One case again and again, in small worlds that come and go: for shrinking.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
-use super::{Arena, open, session};
+use super::Arena;
+use super::session::{Script, Session};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Attempt, Catalog, Observation, Stage, Worlds};
 
 /// A session on the blank database, in one transaction.
 pub struct Trial<'a> {
-    connection: PgConnection,
+    session: Session,
     catalog: &'a Catalog,
 }
 
@@ -20,7 +21,7 @@ impl<'a> Trial<'a> {
     /// [`Error::Database`] for a database that can't be reached.
     pub async fn open(arena: &Arena<'a>) -> Result<Self> {
         Ok(Self {
-            connection: open(&arena.blank, arena.timeout).await?,
+            session: Session::open(&arena.blank, arena.timeout).await?,
             catalog: arena.catalog,
         })
     }
@@ -44,7 +45,7 @@ impl<'a> Trial<'a> {
             // Few rows are often in one order whatever the layout.
             if let (Some((loaded, last)), Some(seen)) = (&before, found.last())
                 && *loaded == rows
-                && last.statements == attempt.statements
+                && (&last.statements, &last.witness) == (&attempt.statements, &attempt.witness)
             {
                 let same = seen.clone();
                 found.push(same);
@@ -70,21 +71,27 @@ impl<'a> Trial<'a> {
             load.push(';');
             load.push_str(sql);
         }
-        let loaded = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(load)));
-        let seen = match loaded.await {
+        self.session.forget_rows();
+        let connection = &mut self.session.connection;
+        let loaded = connection.execute(sqlx::raw_sql(AssertSqlSafe(load))).await;
+        let mut seen = None;
+        match loaded {
             Ok(_) => {
-                let (seen, alive) =
-                    session::attempt(&mut self.connection, &attempt.statements).await;
+                let script = Script {
+                    statements: attempt.statements.clone(),
+                    witness: attempt.witness.as_deref(),
+                };
+                let (mut all, alive) = self.session.run(&[script]).await;
                 if !alive {
                     return Err(Error::Server("the connection was lost".to_owned()));
                 }
-                Some(seen)
+                seen = all.pop();
             }
-            Err(error) if error.as_database_error().is_some() => None,
+            Err(error) if error.as_database_error().is_some() => {}
             Err(error) => return Err(error).doing("load a few rows"),
-        };
+        }
         execute(
-            &mut self.connection,
+            &mut self.session.connection,
             "ROLLBACK TO SAVEPOINT watertight_stage; RELEASE SAVEPOINT watertight_stage",
         )
         .await?;
@@ -96,6 +103,7 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// A connection that was lost.
     pub async fn close(self) -> Result<()> {
-        self.connection.close().await.doing("close a connection")
+        let connection = self.session.connection;
+        connection.close().await.doing("close a connection")
     }
 }

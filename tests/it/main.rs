@@ -12,3 +12,4 @@ mod schemas;
 mod scratch;
 mod server;
 mod tidy;
+mod types;

@@ -181,6 +181,7 @@ fn attempts(
                         "SET CONSTRAINTS ALL IMMEDIATE".to_owned(),
                         count.clone(),
                     ],
+                    witness: None,
                 });
             }
         }

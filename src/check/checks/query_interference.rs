@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use crate::check::pair::Pair;
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
-    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Purpose, Query,
-    QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
+    Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Output, Purpose,
+    Query, QueryTenant, RelationName, Session, Severity, Stage, Verdict, WorldKind, literal,
+    quoted,
 };
 use crate::query::{Binding, Comparison, bindings, compare, infer, tenant_parameter};
 
@@ -30,6 +31,8 @@ const WORLDS: [(WorldKind, usize); 6] = [
 ];
 
 const EXECUTE: &str = "EXECUTE watertight_query";
+
+const DEALLOCATE: &str = "DEALLOCATE watertight_query";
 
 impl Check for QueryInterference {
     fn page(&self) -> Page {
@@ -95,7 +98,9 @@ impl Check for QueryInterference {
         let leak = leak(scene, case, seen)?;
         let mut attempts: Vec<Attempt> = leak.attempts.iter().take(LAYOUTS).cloned().collect();
         let mut shown = leak.attempts.get(leak.found.at)?.clone();
-        watch_one(scene, &mut shown, leak.found.changed.as_deref());
+        // A digest of all tables takes longer than the query.
+        let changed = &leak.found.changed;
+        shown.witness = (!changed.is_empty()).then(|| digests(scene, changed));
         attempts.push(shown);
         let (binding, codes) = (leak.found.binding, &leak.found.codes);
         Some(Case {
@@ -137,6 +142,11 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
         _ => vec![Mode::Owner],
     };
     let system = matches!(query.tenant, QueryTenant::System(_));
+    let witness = if system {
+        crossings(scene)
+    } else {
+        digests(scene, &[])
+    };
     let mut found = Vec::new();
     for mode in modes {
         for (number, binding) in all.iter().enumerate() {
@@ -153,7 +163,10 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: Stage::World { kind, layout },
-                    statements: statements(scene, query, binding, mode, inferred.writes, kind),
+                    statements: statements(scene, query, binding, mode, inferred.writes),
+                    // Where nobody else is, nobody else's rows can be changed.
+                    witness: (inferred.writes && kind != WorldKind::Absent)
+                        .then(|| witness.clone()),
                 });
             }
         }
@@ -167,14 +180,8 @@ fn statements(
     binding: &Binding,
     mode: Mode<'_>,
     writes: bool,
-    kind: WorldKind,
 ) -> Vec<String> {
-    // Where nobody else is, nobody else's rows can be changed.
-    let witness = (writes && kind != WorldKind::Absent).then(|| match query.tenant {
-        QueryTenant::System(_) => crossings(scene),
-        _ => digests(scene, None),
-    });
-    let mut list = vec!["DEALLOCATE ALL".to_owned()];
+    let mut list = Vec::new();
     if !scene.catalog.sequences.is_empty() {
         let alike: Vec<String> = scene
             .catalog
@@ -184,7 +191,6 @@ fn statements(
             .collect();
         list.push(format!("SELECT {}", alike.join(", ")));
     }
-    list.extend(witness.clone());
     if let Mode::Application(access) = mode {
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
         list.extend(access.statements(scene.worlds.acting_tenant()));
@@ -194,11 +200,15 @@ fn statements(
     if writes {
         list.push("SET CONSTRAINTS ALL IMMEDIATE".to_owned());
     }
-    if let Some(witness) = witness {
-        list.push("RESET ROLE".to_owned());
-        list.push(witness);
-    }
+    list.push(DEALLOCATE.to_owned());
     list
+}
+
+/// The attempt's statements with its witness around them, as people repeat them.
+fn witnessed(attempt: &Attempt) -> Vec<String> {
+    let (before, after) = (attempt.witness.iter(), attempt.witness.iter());
+    let statements = attempt.statements.iter().filter(|sql| *sql != DEALLOCATE);
+    before.chain(statements).chain(after).cloned().collect()
 }
 
 fn execute(values: &[Cell]) -> String {
@@ -213,14 +223,14 @@ fn execute(values: &[Cell]) -> String {
 }
 
 /// Rows of each table that are not the acting tenant's: how many, and a digest of where their versions stand. Every
-/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price. With `only`, of
-/// that table.
-fn digests(scene: Scene<'_>, only: Option<&str>) -> String {
+/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price. With
+/// `only`, of these tables.
+fn digests(scene: Scene<'_>, only: &[String]) -> String {
     let parts: Vec<String> = scene
         .tenancy
         .classes
         .keys()
-        .filter(|table| only.is_none_or(|only| table.to_string() == only))
+        .filter(|table| only.is_empty() || only.contains(&table.to_string()))
         .filter_map(|table| {
             let condition = not_ours(scene, table)?;
             Some(format!(
@@ -233,23 +243,8 @@ fn digests(scene: Scene<'_>, only: Option<&str>) -> String {
     parts.join(" UNION ALL ")
 }
 
-/// Has an attempt watch the rows of one table, or of none, where it watches those of all: a digest of all takes longer
-/// than the query.
-fn watch_one(scene: Scene<'_>, attempt: &mut Attempt, table: Option<&str>) {
-    let all = digests(scene, None);
-    match table {
-        Some(_) => {
-            let one = digests(scene, table);
-            for sql in attempt.statements.iter_mut().filter(|sql| **sql == all) {
-                sql.clone_from(&one);
-            }
-        }
-        None => attempt.statements.retain(|sql| *sql != all),
-    }
-}
-
 /// The condition that a row `t` is not the acting tenant's.
-fn not_ours(scene: Scene<'_>, table: &crate::model::RelationName) -> Option<String> {
+fn not_ours(scene: Scene<'_>, table: &RelationName) -> Option<String> {
     let tenant = scene.worlds.acting_tenant();
     match scene.tenancy.classes.get(table)? {
         Class::Shared => Some("true".to_owned()),
@@ -316,13 +311,8 @@ fn executed_at(attempt: &Attempt) -> usize {
 /// A query by design across tenants is judged by what it writes: every written row refers inside its own tenant.
 fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
     for (attempt, observation) in case.attempts.iter().zip(seen) {
-        let outputs = &observation.outputs;
-        let at = executed_at(attempt);
-        let (before, after) = (
-            at.checked_sub(2).and_then(|i| observation.scalar(i)),
-            observation.scalar(outputs.len().saturating_sub(1)),
-        );
-        if observation.worked() && outputs.len() > at + 1 && before != after {
+        let differs = |(before, after): &(Output, Output)| before != after;
+        if observation.witnessed.as_deref().is_some_and(differs) {
             return Verdict::Leaked(Box::new(Defect {
                 object: None,
                 severity: Severity::Leak,
@@ -330,7 +320,7 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
                     "it crosses tenants by design ({reason}), and what it wrote refers across tenants ({})",
                     attempt.label
                 ),
-                sql: row::transaction(&attempt.statements),
+                sql: row::transaction(&witnessed(attempt)),
                 sqlstate: None,
                 fix: "Let every row that it writes refer to rows of the row's own tenant"
                     .to_owned(),
@@ -346,8 +336,8 @@ struct Evidence {
     text: String,
     /// The attempt that shows it.
     at: usize,
-    /// The table of which rows of others were changed.
-    changed: Option<String>,
+    /// The tables of which rows of others were changed.
+    changed: Vec<String>,
     /// What the query ends with alone and where others have rows: another failure is another leak.
     codes: String,
     unique: bool,
@@ -490,7 +480,7 @@ fn evidence(
             continue;
         };
         let at = executed_at(attempt);
-        let with = |text: String, changed: Option<String>, unique: bool| Evidence {
+        let with = |text: String, changed: Vec<String>, unique: bool| Evidence {
             binding,
             text: format!(
                 "with {}, where the others are {}: {text}",
@@ -510,20 +500,18 @@ fn evidence(
                     canary.tenant + 1,
                     canary.row + 1
                 ),
-                None,
+                Vec::new(),
                 false,
             ));
         }
-        if let Some(table) = changed(attempt, observation) {
-            return Some(with(
-                format!("it changed rows of {table} that are not the organisation's"),
-                Some(table),
-                false,
-            ));
+        let changed = changed(observation);
+        if let Some(table) = changed.first() {
+            let text = format!("it changed rows of {table} that are not the organisation's");
+            return Some(with(text, changed, false));
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
             let unique = matches!(code(observation), "23505" | "23P01");
-            return Some(with(text, None, unique));
+            return Some(with(text, Vec::new(), unique));
         }
     }
     None
@@ -545,6 +533,7 @@ fn answer((attempt, observation): (&Attempt, &Observation)) -> Observation {
             .into_iter()
             .collect(),
         refusal: observation.refusal.clone(),
+        witnessed: None,
     }
 }
 
@@ -573,27 +562,16 @@ fn canary<'a>(
     })
 }
 
-/// A table of whose foreign rows the digest is another after the query.
-fn changed(attempt: &Attempt, observation: &Observation) -> Option<String> {
-    if !observation.worked() {
-        return None;
-    }
-    let digest = attempt.statements.last()?;
-    let before = attempt.statements.iter().position(|sql| sql == digest)?;
-    let after = attempt.statements.len() - 1;
-    if before == after {
-        return None;
-    }
-    let (before, after) = (
-        observation.outputs.get(before)?,
-        observation.outputs.get(after)?,
-    );
-    before
-        .rows
-        .iter()
-        .zip(&after.rows)
-        .find(|(a, b)| a != b)
-        .and_then(|(a, _)| a.first()?.clone())
+/// The tables of whose foreign rows the digest is another after the query.
+fn changed(observation: &Observation) -> Vec<String> {
+    let Some((before, after)) = observation.witnessed.as_deref() else {
+        return Vec::new();
+    };
+    let pairs = before.rows.iter().zip(&after.rows);
+    pairs
+        .filter(|(a, b)| a != b)
+        .filter_map(|(a, _)| a.first()?.clone())
+        .collect()
 }
 
 /// The defect that a leak is; `small` where the scene holds the few rows that matter.
@@ -617,12 +595,9 @@ fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defe
                 ". It takes no more than {}",
                 scene.worlds.summary()
             );
-            pair(scene, attempt, found.changed.as_deref())
+            pair(scene, attempt, &found.changed)
         }
-        _ => reproduction(
-            scene,
-            shown.map_or(&[], |attempt| attempt.statements.as_slice()),
-        ),
+        _ => reproduction(scene, &shown.map(witnessed).unwrap_or_default()),
     };
     Defect {
         object: None,
@@ -639,7 +614,7 @@ fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defe
 }
 
 /// The few rows that matter and the query over them, with and without everyone else's.
-fn pair(scene: Scene<'_>, attempt: &Attempt, changed: Option<&str>) -> String {
+fn pair(scene: Scene<'_>, attempt: &Attempt, changed: &[String]) -> String {
     let statements = &attempt.statements;
     let at = |word: &str| statements.iter().position(|sql| sql.starts_with(word));
     let (Some(prepare), Some(execute), Stage::World { kind, layout }) =
@@ -647,24 +622,22 @@ fn pair(scene: Scene<'_>, attempt: &Attempt, changed: Option<&str>) -> String {
     else {
         return String::new();
     };
-    let watched = scene
-        .tenancy
-        .classes
-        .keys()
-        .find(|table| Some(table.to_string().as_str()) == changed);
+    let watch = |table: &RelationName| {
+        let condition = not_ours(scene, table)?;
+        Some(format!(
+            "SELECT t.* FROM {} t WHERE {condition}",
+            table.quoted()
+        ))
+    };
+    let tables = scene.tenancy.classes.keys();
+    let changed = tables.filter(|table| changed.contains(&table.to_string()));
     Pair {
         kind,
         layout,
         prepare: &statements[prepare],
         context: &statements[at("SET LOCAL ROLE").unwrap_or(prepare)..prepare],
         execute: &statements[execute],
-        watch: watched.and_then(|table| {
-            let condition = not_ours(scene, table)?;
-            Some(format!(
-                "SELECT t.* FROM {} t WHERE {condition}",
-                table.quoted()
-            ))
-        }),
+        watch: changed.filter_map(watch).collect(),
     }
     .sql(scene)
 }
@@ -673,11 +646,7 @@ fn pair(scene: Scene<'_>, attempt: &Attempt, changed: Option<&str>) -> String {
 fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
     let mut list: Vec<String> = statements
         .iter()
-        .filter(|sql| {
-            !sql.contains("setval(")
-                && *sql != "SET CONSTRAINTS ALL IMMEDIATE"
-                && *sql != "RESET ROLE"
-        })
+        .filter(|sql| !sql.contains("setval(") && *sql != "SET CONSTRAINTS ALL IMMEDIATE")
         .cloned()
         .collect();
     let again: Vec<String> = list
@@ -721,5 +690,7 @@ fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
             .cloned(),
     );
     list.extend(again);
+    // What is pasted may have been pasted before.
+    list.insert(0, "DEALLOCATE ALL".to_owned());
     row::transaction(&list)
 }

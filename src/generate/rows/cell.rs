@@ -60,15 +60,17 @@ impl<'a> Maker<'a> {
             + place.row as u64;
         let token = (place.tenant > 0).then(|| canary_token(dice.word()));
         let made = value::value(
+            self.ground.catalog,
             profile,
             &value::Cell {
-                catalog: self.ground.catalog,
                 instant: self.genes.seed.instant,
                 ordinal,
+                counted: false,
                 canary: token.as_deref(),
                 turn: shift(self.genes.seed.number, place, &column.name),
                 // States keep their turn as long as other columns may mend the row.
                 salt: draft.salt + draft.attempt + draft.again / 8,
+                row: draft.dice(self.genes.seed.number, "").word(),
             },
             &mut dice,
         )

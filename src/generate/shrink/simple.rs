@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::WorldsTree;
-use super::rows::State;
+use super::rows::{Row, State};
 use crate::generate::clock::{self, DAY};
-use crate::model::TypeKind;
+use crate::generate::mend;
+use crate::model::{Column, TypeKind};
 
 /// Midnight of 2020-01-01 in UTC, in seconds since 1970.
 const FIRST_DAY: i64 = 18_262 * DAY;
@@ -130,6 +131,16 @@ pub(super) fn renames(tree: &WorldsTree<'_>) -> Vec<Rename> {
     found
 }
 
+/// Something that can't be told here wants the value to be as it is: a regular expression, a domain.
+fn is_bound(tree: &WorldsTree<'_>, row: &Row, column: &Column) -> bool {
+    let catalog = tree.generator.ground.catalog;
+    let is_domain = catalog.base_type(column.type_oid) != column.type_oid;
+    let plan = tree.generator.plan.tables.get(row.table.as_ref());
+    let get = |name: &str| row.position(name).map(|at| &row.cells[at]);
+    is_domain
+        || plan.is_none_or(|plan| mend::is_open(catalog, plan, tree.instant, &get, &column.name))
+}
+
 /// The cells of each value.
 type Values = BTreeMap<String, Option<Vec<(usize, usize)>>>;
 
@@ -158,8 +169,10 @@ fn values(tree: &WorldsTree<'_>) -> BTreeMap<u32, Values> {
                     && key.columns.contains(column)
                     && row.tuple(&key.columns).is_some()
             });
-            let stays =
-                outward || tenants.contains(text) || tree.focus.text.contains(text.as_str());
+            let stays = outward
+                || tenants.contains(text)
+                || tree.focus.text.contains(text.as_str())
+                || is_bound(tree, row, known);
             let cells = found
                 .entry(catalog.base_type(known.type_oid))
                 .or_default()

@@ -21,7 +21,7 @@ const MOST: usize = 300;
 
 /// Defects of many shapes, and the least rows that show them: of the acting organisation and of everyone else, the
 /// organisations themselves among them.
-const LEAKS: [(&str, &str, usize, usize); 12] = [
+const LEAKS: [(&str, &str, usize, usize); 11] = [
     (
         "by_colliding_names",
         "SELECT c.id FROM crm.companies c JOIN crm.companies o ON o.name = c.name WHERE c.organisation_id = $1",
@@ -47,8 +47,8 @@ const LEAKS: [(&str, &str, usize, usize); 12] = [
         "SELECT p.id, c.name FROM crm.people p
          JOIN crm.positions po ON po.person_id = p.id JOIN crm.companies c ON c.id = po.company_id
          WHERE p.organisation_id = $1",
-        2,
         4,
+        2,
     ),
     (
         "by_not_exists",
@@ -65,15 +65,7 @@ const LEAKS: [(&str, &str, usize, usize); 12] = [
          )
          INSERT INTO crm.companies (organisation_id, siren, name)
          SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM known)",
-        0,
-        2,
-    ),
-    (
-        "by_shared_rows",
-        "SELECT n.code, count(c.id) FROM crm.naf_codes n JOIN crm.companies c ON c.naf_code = n.code
-         WHERE EXISTS (SELECT FROM crm.companies own WHERE own.organisation_id = $1 AND own.naf_code = n.code)
-         GROUP BY n.code",
-        2,
+        1,
         2,
     ),
     (
@@ -256,10 +248,8 @@ async fn a_property_that_fails_shrinks_to_one_row_each() {
     assert!(worlds.spares.iter().all(|spares| count(&[spares]) == 0));
     // What is left is as simple as it goes, and the server takes it.
     let name = RelationName::new("crm", "companies");
-    assert_eq!(
-        worlds.acting[&name].cell(0, "name"),
-        Some(&Some("a".into()))
-    );
+    let kept = worlds.acting[&name].cell(0, "name").unwrap().as_ref();
+    assert_eq!(kept.unwrap().len(), 1, "{kept:?}");
     assert_eq!(worlds.acting[&name].cell(0, "revenue"), Some(&None));
     let datasets = worlds.loaded(WorldKind::Twins, 1);
     let datasets: Vec<&Dataset> = datasets.iter().map(AsRef::as_ref).collect();
