@@ -5,6 +5,7 @@
 
 mod checks;
 mod crossing;
+mod mended;
 mod page;
 mod pair;
 mod policy;

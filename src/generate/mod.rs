@@ -17,6 +17,7 @@ mod shrink;
 mod strategy;
 mod tenant;
 mod truth;
+mod unique;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,10 +6,11 @@ use sqlparser::ast::Expr;
 
 use super::hints::{self, Hints, Reading};
 use super::truth;
+use super::unique::{self, Unique};
 use super::value::Profile;
 use crate::model::{
-    Catalog, CheckConstraint, Class, Column, ForeignKey, Generated, IndexKey, RelationName, Table,
-    Tenancy,
+    Catalog, CheckConstraint, Class, Column, ForeignKey, Generated, RelationName, Table, Tenancy,
+    TypeKind,
 };
 
 /// The plan of all tables.
@@ -24,6 +25,8 @@ pub(super) struct Plan<'a> {
 
 /// The plan of one table.
 pub(super) struct TablePlan<'a> {
+    /// The table's number among all tables, by name.
+    pub(super) number: usize,
     pub(super) table: &'a Table,
     pub(super) class: &'a Class,
     /// Writable columns with what is known of them.
@@ -36,6 +39,8 @@ pub(super) struct TablePlan<'a> {
     pub(super) ascending: Vec<(String, String)>,
     /// CHECKs that can be parsed.
     pub(super) checks: Vec<CheckPlan>,
+    /// How many rows it takes that each value of a small set is met.
+    pub(super) states: usize,
     /// What each partition wants of its rows, by column; empty where the table is not partitioned.
     pub(super) bounds: Vec<BTreeMap<String, Hints>>,
 }
@@ -55,23 +60,8 @@ pub(super) struct KeyPlan<'a> {
     pub(super) nullable: Vec<&'a str>,
     /// Set after all tables have rows, since it closes a circle.
     pub(super) late: bool,
-}
-
-/// Columns that must differ from row to row.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a property of a unique key"
-)]
-pub(super) struct Unique<'a> {
-    pub(super) columns: Vec<&'a str>,
-    /// The tenant column is not among them: they differ over all tenants.
-    pub(super) global: bool,
-    /// NULLs are equal to each other.
-    pub(super) nulls_equal: bool,
-    /// Compared without case, as an expression over the column suggests.
-    pub(super) folded: bool,
-    /// Holds for some rows only: the server judges.
-    pub(super) partial: bool,
+    /// Where the columns referred to stand among the target's writable ones.
+    pub(super) targets: Vec<Option<usize>>,
 }
 
 impl<'a> Plan<'a> {
@@ -85,8 +75,9 @@ impl<'a> Plan<'a> {
             if let Some(class) = tenancy.classes.get(&table.name)
                 && *class != Class::History
             {
+                let number = plan.tables.len();
                 plan.tables
-                    .insert(&table.name, TablePlan::new(catalog, table, class));
+                    .insert(&table.name, TablePlan::new(catalog, table, class, number));
             }
         }
         plan.sort();
@@ -147,18 +138,18 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> TablePlan<'a> {
-    fn new(catalog: &'a Catalog, table: &'a Table, class: &'a Class) -> Self {
+    fn new(catalog: &'a Catalog, table: &'a Table, class: &'a Class, number: usize) -> Self {
         let mut reading = Reading::default();
         for check in &table.checks {
             hints::read(&check.expression, &mut reading);
         }
         reading.spread();
-        let uniques = uniques(table, class);
+        let uniques = unique::uniques(catalog, table, class);
         let distinct: BTreeSet<&str> = uniques
             .iter()
             .flat_map(|unique| unique.columns.iter().copied())
             .collect();
-        let columns = table
+        let columns: Vec<_> = table
             .writable_columns()
             .map(|column| {
                 let known = reading
@@ -179,10 +170,12 @@ impl<'a> TablePlan<'a> {
             })
             .collect();
         Self {
+            number,
+            states: states(catalog, &columns),
             table,
             class,
             columns,
-            keys: key_plans(table, class),
+            keys: key_plans(catalog, table, class),
             uniques,
             ascending: reading.ascending,
             checks: checks(table),
@@ -239,7 +232,7 @@ impl<'a> TablePlan<'a> {
                     && self
                         .uniques
                         .iter()
-                        .filter(|unique| !unique.partial)
+                        .filter(|unique| unique.is_total())
                         .any(|unique| {
                             unique.columns.iter().all(|column| {
                                 self.tenant_column() == Some(column)
@@ -253,7 +246,7 @@ impl<'a> TablePlan<'a> {
     /// A tenant has at most one row of it.
     pub(super) fn one_a_tenant(&self) -> bool {
         self.uniques.iter().any(|unique| {
-            !unique.partial
+            unique.is_total()
                 && !unique.global
                 && unique
                     .columns
@@ -263,10 +256,30 @@ impl<'a> TablePlan<'a> {
     }
 }
 
+/// Sets of more values than this are not met whole: a list of countries is no state.
+const MOST_STATES: usize = 16;
+
+/// The size of the largest small set among the columns' values.
+fn states(catalog: &Catalog, columns: &[(&Column, Profile)]) -> usize {
+    let of =
+        |profile: &Profile| match (&profile.hints.choices, catalog.types.get(&profile.type_oid)) {
+            (Some(choices), _) => choices.len(),
+            (None, Some(of)) => match &of.kind {
+                TypeKind::Enum(labels) => labels.len(),
+                // Two rows of each: see `value::base`.
+                TypeKind::Base if of.name == "bool" => 4,
+                _ => 0,
+            },
+            (None, None) => 0,
+        };
+    let sizes = columns.iter().map(|(_, profile)| of(profile));
+    sizes.filter(|size| *size <= MOST_STATES).max().unwrap_or(0)
+}
+
 fn checks(table: &Table) -> Vec<CheckPlan> {
     let of = |check: &CheckConstraint| {
         let expr = truth::parse(&check.expression)?;
-        let columns = table
+        let columns: Vec<_> = table
             .columns
             .iter()
             .filter(|column| mentions(&check.expression, &column.name))
@@ -288,7 +301,17 @@ fn bounds(expression: &str) -> BTreeMap<String, Hints> {
     reading.columns
 }
 
-fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
+fn targets(catalog: &Catalog, key: &ForeignKey) -> Vec<Option<usize>> {
+    let target = catalog.tables.get(&key.target);
+    let position = |name: &String| {
+        target?
+            .writable_columns()
+            .position(|column| column.name == *name)
+    };
+    key.target_columns.iter().map(position).collect()
+}
+
+fn key_plans<'a>(catalog: &Catalog, table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
     let tenant = match class {
         Class::Root { column } | Class::Scoped { column } => Some(column.as_str()),
         _ => None,
@@ -318,6 +341,7 @@ fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
                 key,
                 nullable,
                 late: false,
+                targets: targets(catalog, key),
             }
         })
         .collect();
@@ -333,54 +357,8 @@ fn key_plans<'a>(table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
     keys
 }
 
-fn uniques<'a>(table: &'a Table, class: &'a Class) -> Vec<Unique<'a>> {
-    let tenant = match class {
-        Class::Root { column } | Class::Scoped { column } => Some(column.as_str()),
-        _ => None,
-    };
-    table
-        .indexes
-        .iter()
-        .filter(|index| index.unique || index.exclusion)
-        .map(|index| {
-            let mut columns: Vec<&str> = Vec::new();
-            let mut folded = false;
-            for key in &index.keys {
-                match key {
-                    IndexKey::Column(name) => columns.extend(
-                        table
-                            .columns
-                            .iter()
-                            .map(|c| c.name.as_str())
-                            .filter(|c| c == name),
-                    ),
-                    IndexKey::Expression { text } => {
-                        folded = true;
-                        columns.extend(
-                            table
-                                .columns
-                                .iter()
-                                .map(|c| c.name.as_str())
-                                .filter(|name| mentions(text, name)),
-                        );
-                    }
-                }
-            }
-            columns.dedup();
-            Unique {
-                global: tenant.is_none_or(|tenant| !columns.contains(&tenant)),
-                columns,
-                nulls_equal: index.nulls_not_distinct,
-                folded,
-                partial: index.predicate.is_some(),
-            }
-        })
-        .filter(|unique| !unique.columns.is_empty())
-        .collect()
-}
-
 /// Whether an expression mentions a column, as a word of its own.
-fn mentions(text: &str, column: &str) -> bool {
+pub(super) fn mentions(text: &str, column: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
         .any(|word| word == column)
         || text.contains(&crate::model::quoted(column))

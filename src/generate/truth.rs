@@ -243,7 +243,8 @@ fn order(left: &Worth, right: &Worth) -> Option<Option<Ordering>> {
     }
 }
 
-fn number(text: &str) -> Option<f64> {
+/// A number, or seconds since 1970.
+pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().or_else(|| clock::seconds(text))
 }
 

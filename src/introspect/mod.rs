@@ -303,6 +303,7 @@ struct RawIndex {
     unique: bool,
     primary: bool,
     exclusion: bool,
+    operators: Vec<String>,
     constraint: bool,
     predicate: Option<String>,
     nulls_not_distinct: bool,
@@ -329,6 +330,7 @@ impl RawIndex {
             unique: self.unique,
             primary: self.primary,
             exclusion: self.exclusion,
+            operators: self.operators,
             constraint: self.constraint,
             predicate: self.predicate,
             nulls_not_distinct: self.nulls_not_distinct,
@@ -347,6 +349,7 @@ fn tables_sql() -> String {
             coalesce((SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8,
                 'modifier', a.atttypmod, 'dimensions', a.attndims, 'type_name', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
                 'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+                'formula', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
                 'generated', CASE a.attgenerated WHEN 's' THEN 'Stored' WHEN 'v' THEN 'Virtual' ELSE 'No' END,
                 'identity', a.attidentity <> '') ORDER BY a.attnum)
               FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -392,6 +395,8 @@ fn indexes_sql() -> String {
               LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.n AND u.n > 0
               WHERE u.i <= x.indnkeyatts) AS keys,
             x.indisunique AS unique, x.indisprimary AS primary, x.indisexclusion AS exclusion,
+            coalesce((SELECT json_agg(o.oprname ORDER BY u.i) FROM pg_constraint k, unnest(k.conexclop) WITH ORDINALITY u(n, i)
+              JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype = 'x'), '[]') AS operators,
             EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
             pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid

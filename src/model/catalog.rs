@@ -146,6 +146,8 @@ pub struct Column {
     pub default: Option<String>,
     /// Computed from other columns.
     pub generated: Generated,
+    /// What a generated column is computed by.
+    pub formula: Option<String>,
     /// An identity column.
     pub identity: bool,
 }
@@ -217,6 +219,8 @@ pub struct Index {
     pub primary: bool,
     /// An exclusion constraint.
     pub exclusion: bool,
+    /// An exclusion constraint's operators, one a key: `=`, `&&`.
+    pub operators: Vec<String>,
     /// Made by a constraint (primary key, UNIQUE, EXCLUDE) and not by CREATE INDEX.
     pub constraint: bool,
     /// The predicate of a partial index.

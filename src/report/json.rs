@@ -1,4 +1,4 @@
-//! The report for programs: CONTRACT's `format: 1`. Keys are only ever added.
+//! The report for programs, `format: 1`. Keys are only ever added.
 
 use serde_json::{Value, json};
 

@@ -67,7 +67,7 @@ fn summary(report: &Report) -> String {
         return format!("{} in {cases}", parts.join(", "));
     }
     let what = if accepted > 0 {
-        "nothing but what is accepted"
+        "no row crossed between organisations but where that is accepted,"
     } else if of(Severity::Weakness) > 0 {
         "weaknesses, but no row crossed between organisations"
     } else {

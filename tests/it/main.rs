@@ -4,6 +4,7 @@ mod checks;
 mod command_line;
 mod fixture;
 mod folder;
+mod mended;
 mod migration;
 mod migration_files;
 mod psql;

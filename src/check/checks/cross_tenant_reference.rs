@@ -1,10 +1,10 @@
 //! A foreign key that accepts another tenant's row.
 
 use crate::check::row::{self, RowRef, acting, foreign, insert, spare, transaction, update};
-use crate::check::{Check, Page, Scene, crossing};
+use crate::check::{Check, Page, Scene, crossing, mended};
 use crate::model::{
-    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Index, Observation, Purpose, Session,
-    Severity, Stage, Table, Verdict, printed, quoted, quoted_list,
+    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Observation, Purpose, Session,
+    Severity, Stage, Table, Verdict,
 };
 
 /// The check.
@@ -462,54 +462,6 @@ fn defect(
         message,
         sql: transaction(&shown),
         sqlstate: None,
-        fix: fix(scene, table, key),
+        fix: mended::key(scene, table, key),
     }
-}
-
-/// The key with the tenant on both sides, and the unique key that it needs.
-fn fix(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
-    let (Some(own), Some(theirs)) = (
-        scene.tenancy.tenant_column(&table.name),
-        scene.tenancy.tenant_column(&key.target),
-    ) else {
-        return format!(
-            "Give both {} and {} the tenant column, and carry it in {}",
-            table.name,
-            key.target,
-            printed(&key.name)
-        );
-    };
-    let pairs: Vec<(&str, &str)> = std::iter::once((own, theirs))
-        .chain(
-            key.pairs()
-                .filter(|(child, parent)| *child != own && *parent != theirs),
-        )
-        .collect();
-    let targets: Vec<&str> = pairs.iter().map(|(_, parent)| *parent).collect();
-    let exists = scene.catalog.tables.get(&key.target).is_some_and(|target| {
-        target.indexes.iter().any(|index: &Index| {
-            let mut columns = index.plain_columns();
-            let mut wanted = targets.clone();
-            columns.sort_unstable();
-            wanted.sort_unstable();
-            index.unique && index.predicate.is_none() && columns == wanted
-        })
-    });
-    let unique = if exists {
-        String::new()
-    } else {
-        format!(
-            "ALTER TABLE {} ADD UNIQUE ({});\n",
-            key.target.quoted(),
-            quoted_list(targets.iter().copied())
-        )
-    };
-    format!(
-        "{unique}ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({});",
-        table.name.quoted(),
-        quoted_list(pairs.iter().map(|(child, _)| *child)),
-        key.target.quoted(),
-        quoted_list(targets.iter().copied()),
-        name = quoted(&key.name),
-    )
 }

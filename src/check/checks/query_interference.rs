@@ -447,11 +447,7 @@ fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
             .is_some_and(|output| output.affected > 0 || !output.rows.is_empty())
     });
     if met {
-        return Verdict::Held(format!(
-            "{} bindings in {} worlds",
-            groups.len(),
-            WORLDS.len() - LAYOUTS + 1
-        ));
+        return Verdict::Held(format!("the same in {} worlds", WORLDS.len() - LAYOUTS + 1));
     }
     let refusal = alone().find_map(|(_, observation)| observation.refusal.as_ref());
     match refusal {

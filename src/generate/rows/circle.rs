@@ -1,5 +1,7 @@
 //! Keys that close a circle.
 
+use std::rc::Rc;
+
 use super::{Draft, Maker};
 use crate::generate::plan::TablePlan;
 use crate::generate::{Part, RowKey};
@@ -14,14 +16,14 @@ impl<'a> Maker<'a> {
             return;
         }
         let name = &table.table.name;
-        let Some(rows) = self.made.remove(&(part, tenant, name)) else {
+        let Some(rows) = self.made.remove(&(part, tenant, table.number)) else {
             return;
         };
         let closed = rows
             .into_iter()
             .enumerate()
             .map(|(row, made)| {
-                let made = made?;
+                let made = Rc::unwrap_or_clone(made?);
                 let place = RowKey {
                     table: name.clone(),
                     part,
@@ -63,9 +65,9 @@ impl<'a> Maker<'a> {
                     // A row that finds no parent keeps NULL; where that is not allowed, the server will say so.
                     let _ = self.refer(&mut draft, *number, &table.keys[*number]);
                 }
-                Some(draft.finish())
+                Some(Rc::new(draft.finish()))
             })
             .collect();
-        self.made.insert((part, tenant, name), closed);
+        self.made.insert((part, tenant, table.number), closed);
     }
 }

@@ -8,15 +8,18 @@ mod twin;
 mod unique;
 mod worlds;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::mend;
 use super::plan::{Plan, TablePlan};
 use super::{Genes, Ground, Part, RowKey};
-use crate::model::{Canary, Cell, Class, RelationName, Worlds};
+use crate::model::{Canary, Class, RelationName, Worlds};
 pub(super) use draft::Draft;
 use draft::{Made, order_pairs};
 use refer::{refer_to_itself, waits_for_itself};
+pub(super) use unique::compared;
+use unique::{Mark, Other};
 
 /// A row that must differ from others is made anew so often before it is given up.
 const ATTEMPTS: u32 = 48;
@@ -33,7 +36,8 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
         genes,
         plan,
         made: BTreeMap::new(),
-        seen: HashSet::new(),
+        childless: BTreeMap::new(),
+        seen: HashMap::new(),
         canaries: BTreeMap::new(),
         refused: BTreeMap::new(),
         tenants: super::tenant::ids(ground, plan, genes),
@@ -49,13 +53,19 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
     maker.into_worlds()
 }
 
+/// One tenant's rows of a table, by number.
+type Rows = Vec<Option<Rc<Made>>>;
+
 struct Maker<'a> {
     ground: Ground<'a>,
     genes: &'a Genes,
     plan: &'a Plan<'a>,
-    /// `None` for a row that could not be made: numbers stay what they are.
-    made: BTreeMap<(Part, usize, &'a RelationName), Vec<Option<Made>>>,
-    seen: HashSet<(RelationName, usize, u8, Vec<Cell>)>,
+    /// By part, tenant and the table's number; `None` for a row that could not be made: numbers stay what they are.
+    made: BTreeMap<(Part, usize, usize), Rows>,
+    /// By the table's number: for each key the acting tenant's rows that nothing refers to by it.
+    childless: BTreeMap<usize, Vec<Vec<usize>>>,
+    /// Rows that later ones must differ from: by what must be equal for a conflict, what else they must not meet.
+    seen: HashMap<Mark, Vec<Vec<Other>>>,
     canaries: BTreeMap<String, Canary>,
     refused: BTreeMap<RelationName, String>,
     tenants: Vec<String>,
@@ -89,9 +99,9 @@ impl<'a> Maker<'a> {
                     self.row(table, place)
                 };
                 self.made
-                    .entry((part, tenant, *name))
+                    .entry((part, tenant, table.number))
                     .or_default()
-                    .push(made);
+                    .push(made.map(Rc::new));
             }
         }
         for name in &plan.order {
@@ -99,17 +109,18 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn count(&self, table: &TablePlan<'_>, part: Part, tenant: usize) -> usize {
+    fn count(&mut self, table: &TablePlan<'a>, part: Part, tenant: usize) -> usize {
+        let is_root = matches!(table.class, Class::Root { .. });
         if part == Part::Twins {
-            let acting = self.made.get(&(Part::Acting, 0, &table.table.name));
-            let extra = if matches!(table.class, Class::Root { .. }) {
+            let models = self.rows(Part::Acting, 0, table.number).len();
+            let extra = if is_root {
                 0
             } else {
-                EXTRA_TWINS
+                EXTRA_TWINS + self.childless(table)
             };
-            return acting.map_or(0, Vec::len) + extra;
+            return models + extra;
         }
-        if matches!(table.class, Class::Root { .. }) {
+        if is_root {
             return 1;
         }
         let rows = match part {
@@ -118,8 +129,8 @@ impl<'a> Maker<'a> {
                 let optional = table.keys.iter().filter(|key| !key.nullable.is_empty());
                 return optional.count().clamp(2, 4);
             }
-            Part::Different => self.genes.rows + tenant,
-            _ => self.genes.rows,
+            Part::Different => self.genes.rows.max(table.states) + tenant,
+            _ => self.genes.rows.max(table.states),
         };
         if table.one_a_tenant() {
             return 1;
@@ -127,12 +138,22 @@ impl<'a> Maker<'a> {
         // Where each row needs a parent of its own, two parents stay free: one for a spare row, one for nobody.
         table
             .bounding_parents()
-            .map(|parent| {
-                let there = self.made.get(&(part, tenant, parent));
-                there.map_or(rows, |there| there.len().min(rows))
-            })
+            .filter_map(|parent| self.plan.tables.get(parent))
+            .map(
+                |parent| match self.rows(part, tenant, parent.number).len() {
+                    0 => rows,
+                    there => there.min(rows),
+                },
+            )
             .min()
             .map_or(rows, |parents| parents.saturating_sub(2).max(1))
+    }
+
+    /// The rows that were made of a table.
+    fn rows(&self, part: Part, tenant: usize, table: usize) -> &[Option<Rc<Made>>] {
+        self.made
+            .get(&(part, tenant, table))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// One row, made anew until it differs where it must.
@@ -198,7 +219,7 @@ impl<'a> Maker<'a> {
         let catalog = self.ground.catalog;
         while let Some(check) = {
             let get = |column: &str| draft.get(column);
-            mend::broken(catalog, draft.table, draft.instant, &get)
+            mend::view(catalog, draft, &get).broken()
         } {
             let free: Vec<&String> = check
                 .columns

@@ -1,10 +1,12 @@
 //! Which row a key refers to.
 
-use super::draft::model_cell;
-use super::{Draft, Maker};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Draft, Made, Maker};
 use crate::generate::Part;
 use crate::generate::plan::KeyPlan;
-use crate::model::{Cell, Class};
+use crate::model::{Cell, Class, RelationName};
 
 impl<'a> Maker<'a> {
     /// Chooses a parent for a key, or none where that is allowed.
@@ -55,27 +57,16 @@ impl<'a> Maker<'a> {
             return Ok(());
         }
         let parents = self.parents(draft, key);
+        let tried = usize::try_from(draft.attempt).unwrap_or(0);
         // The last row of a table is referred to by none, as long as there are others: it can be deleted.
-        let open =
-            if parents.len() > 1 && usize::try_from(draft.attempt).unwrap_or(0) < parents.len() {
-                parents.len() - 1
-            } else {
-                parents.len()
-            };
-        let start = dice.below(open) + usize::try_from(draft.attempt).unwrap_or(0);
+        let open = if parents.len() > 1 && tried < parents.len() {
+            parents.len() - 1
+        } else {
+            parents.len()
+        };
+        let start = dice.below(open) + tried;
         for step in 0..open {
-            let (parent, values) = &parents[(start + step) % open];
-            let fits = key
-                .key
-                .columns
-                .iter()
-                .zip(values)
-                .all(|(column, value)| draft.get(column).is_none_or(|cell| cell == value));
-            if fits && values.iter().all(Option::is_some) {
-                for (column, value) in key.key.columns.iter().zip(values) {
-                    draft.set(column, value.clone());
-                }
-                draft.parents[number] = *parent;
+            if parents.give(draft, number, key, (start + step) % open) {
                 return Ok(());
             }
         }
@@ -102,69 +93,82 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        let Some((_, values)) = parents.iter().find(|(index, _)| *index == Some(parent)) else {
-            return false;
-        };
-        let fits = key
-            .key
-            .columns
-            .iter()
-            .zip(values)
-            .all(|(column, value)| draft.get(column).is_none_or(|cell| cell == value));
-        if fits {
-            for (column, value) in key.key.columns.iter().zip(values) {
-                draft.set(column, value.clone());
-            }
-            draft.parents[number] = Some(parent);
-        }
-        fits
+        !parents.shared && parents.give(draft, number, key, parent)
     }
 
-    /// The rows that a key may refer to: the same tenant's, or shared ones. With their number, where it has one.
-    fn parents(&self, draft: &Draft<'a>, key: &KeyPlan<'a>) -> Vec<(Option<usize>, Vec<Cell>)> {
+    /// A table whose rows are nobody's.
+    pub(super) fn is_shared(&self, table: &RelationName) -> bool {
+        self.plan
+            .tables
+            .get(table)
+            .is_some_and(|table| matches!(table.class, Class::Shared | Class::Unclassified { .. }))
+    }
+
+    /// The rows that a key may refer to: the same tenant's, or shared ones.
+    fn parents<'m>(&'m self, draft: &Draft<'a>, key: &'m KeyPlan<'a>) -> Parents<'m> {
         let target = &key.key.target;
         let Some(table) = self.plan.tables.get(target) else {
-            return Vec::new();
+            return Parents::default();
         };
-        let mut found: Vec<(Option<usize>, Vec<Cell>)> = Vec::new();
-        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let shared = self.is_shared(target);
         let (part, tenant) = match draft.place.part {
             _ if shared => (Part::Shared, 0),
             Part::Spare if draft.place.tenant == 0 => (Part::Acting, 0),
             Part::Spare => (Part::Different, draft.place.tenant),
             part => (part, draft.place.tenant),
         };
-        if let Some((_, name)) = self
-            .plan
-            .tables
-            .get_key_value(target)
-            .map(|(name, t)| (t, *name))
-            && let Some(rows) = self.made.get(&(part, tenant, name))
-        {
-            for (index, made) in rows.iter().enumerate() {
-                if let Some(made) = made {
-                    let values = key
-                        .key
-                        .target_columns
-                        .iter()
-                        .map(|column| model_cell(table, made, column).cloned().flatten())
-                        .collect();
-                    found.push(((!shared).then_some(index), values));
-                }
-            }
+        let existing = self.ground.existing.get(target).filter(|_| shared);
+        Parents {
+            made: self.rows(part, tenant, table.number),
+            existing: existing.map_or(&[], Vec::as_slice),
+            shared,
+            positions: key.targets.as_slice(),
         }
-        if shared {
-            for row in self.ground.existing.get(target).into_iter().flatten() {
-                let values = key
-                    .key
-                    .target_columns
-                    .iter()
-                    .map(|column| row.get(column).cloned().flatten())
-                    .collect();
-                found.push((None, values));
-            }
+    }
+}
+
+/// Rows that a key may refer to: those that were made, and those that migrations left.
+#[derive(Default)]
+struct Parents<'m> {
+    made: &'m [Option<Rc<Made>>],
+    existing: &'m [BTreeMap<String, Cell>],
+    /// They are everybody's: they have no number among the tenant's rows.
+    shared: bool,
+    /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
+    positions: &'m [Option<usize>],
+}
+
+impl Parents<'_> {
+    fn len(&self) -> usize {
+        self.made.len() + self.existing.len()
+    }
+
+    /// Lets the draft refer to the parent of this number. Returns whether the parent is there and fits what was decided
+    /// before.
+    fn give(&self, draft: &mut Draft<'_>, number: usize, key: &KeyPlan<'_>, parent: usize) -> bool {
+        let made = self.made.get(parent);
+        if made.is_some_and(Option::is_none) {
+            return false;
         }
-        found
+        let existing = self.existing.get(parent.wrapping_sub(self.made.len()));
+        let value = |place: usize| -> Option<&Cell> {
+            match made {
+                Some(made) => made.as_ref()?.cells.get(self.positions[place]?),
+                None => existing?.get(&key.key.target_columns[place]),
+            }
+        };
+        let fits = key.key.columns.iter().enumerate().all(|(place, column)| {
+            value(place).is_some_and(|value| {
+                value.is_some() && draft.get(column).is_none_or(|cell| cell == value)
+            })
+        });
+        if fits {
+            for (place, column) in key.key.columns.iter().enumerate() {
+                draft.set(column, value(place).cloned().flatten());
+            }
+            draft.parents[number] = (!self.shared).then_some(parent);
+        }
+        fits
     }
 }
 

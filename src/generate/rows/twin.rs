@@ -1,24 +1,22 @@
 //! The acting tenant's rows in other hands.
 
-use super::draft::{model_cell, order_pairs};
+use std::collections::BTreeSet;
+
+use super::draft::{Made, model_cell, order_pairs};
 use super::refer::{refer_to_itself, waits_for_itself};
-use super::{Draft, Maker};
-use crate::generate::plan::TablePlan;
+use super::{Draft, EXTRA_TWINS, Maker};
+use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::{Part, reach};
-use crate::model::{Cell, RelationName};
+use crate::model::{Cell, Class};
 
 impl<'a> Maker<'a> {
     /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
     pub(super) fn twin(&mut self, mut draft: Draft<'a>) -> Result<Draft<'a>, String> {
         let table = draft.table;
-        let models = self
-            .made
-            .get(&(Part::Acting, 0, &table.table.name))
-            .cloned()
-            .unwrap_or_default();
-        let row = draft.place.row;
-        let extra = row >= models.len();
-        let index = row % models.len().max(1);
+        let models = self.rows(Part::Acting, 0, table.number);
+        let (row, count) = (draft.place.row, models.len());
+        let extra = row >= count;
+        let index = row % count.max(1);
         let Some(model) = models.get(index).cloned().flatten() else {
             return self.fresh(draft);
         };
@@ -32,12 +30,10 @@ impl<'a> Maker<'a> {
             match model.parents[number] {
                 // What refers to the row before it, or to itself, does so here too.
                 Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
-                // One without a model brings together what is apart in the models.
                 _ if extra
                     && draft.salt + draft.attempt == 0
-                    && models[(index + 1 + number) % models.len()]
-                        .as_ref()
-                        .and_then(|other| other.parents[number])
+                    && self
+                        .gathered(table, number, row - count, index)
                         .is_some_and(|parent| self.refer_to(&mut draft, number, key, parent)) => {}
                 _ if key.key.columns.iter().any(|column| {
                     model_cell(table, &model, column).is_none_or(Option::is_none)
@@ -49,6 +45,10 @@ impl<'a> Maker<'a> {
                         }
                     }
                 }
+                // Shared rows are everybody's: the same one, or what is grouped by it never meets.
+                _ if draft.salt + draft.attempt == 0
+                    && self.is_shared(&key.key.target)
+                    && refer_alike(&mut draft, key, &model) => {}
                 _ => self.refer(&mut draft, number, key)?,
             }
         }
@@ -67,9 +67,11 @@ impl<'a> Maker<'a> {
                 || table.uniques.iter().any(|unique| {
                     unique.columns.contains(&column.name.as_str())
                         && (unique.global || extra || draft.salt > 0)
+                        // A state that only one row may be in: another state will do.
+                        || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
                 });
             let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
-                self.reached(table, position, row - models.len(), fresh)
+                self.reached(table, position, row - count, fresh)
             } else {
                 None
             };
@@ -88,17 +90,60 @@ impl<'a> Maker<'a> {
         Ok(draft)
     }
 
+    /// What a twin without a model refers to. The first ones bring together what is apart in the models; those after
+    /// them are the children of what has none: what must not be there is met in other hands.
+    fn gathered(
+        &self,
+        table: &TablePlan<'a>,
+        key: usize,
+        number: usize,
+        index: usize,
+    ) -> Option<usize> {
+        if let Some(number) = number.checked_sub(EXTRA_TWINS) {
+            return self.childless.get(&table.number)?[key].get(number).copied();
+        }
+        let models = self.rows(Part::Acting, 0, table.number);
+        models[(index + 1 + key) % models.len()].as_ref()?.parents[key]
+    }
+
+    /// Finds the acting tenant's rows that no row of this table refers to, by key. Returns how many rows it takes that
+    /// each of them is referred to.
+    pub(super) fn childless(&mut self, table: &TablePlan<'a>) -> usize {
+        let models = self.rows(Part::Acting, 0, table.number);
+        if models.is_empty() {
+            return 0;
+        }
+        let mut found = vec![Vec::new(); table.keys.len()];
+        for (number, key) in table.keys.iter().enumerate() {
+            let Some(target) = self.plan.tables.get(&key.key.target) else {
+                continue;
+            };
+            let parents = self.rows(Part::Acting, 0, target.number);
+            if key.late || matches!(target.class, Class::Root { .. }) {
+                continue;
+            }
+            let met: BTreeSet<usize> = models
+                .iter()
+                .flatten()
+                .filter_map(|made| made.parents[number])
+                .collect();
+            found[number] = (0..parents.len())
+                .filter(|parent| parents[*parent].is_some() && !met.contains(parent))
+                .collect();
+        }
+        let most = found.iter().map(Vec::len).max().unwrap_or(0);
+        self.childless.insert(table.number, found);
+        most
+    }
+
     /// What a twin without a model has instead: the first, where a unique key wants a new value, one that the acting
     /// tenant has in another table's column of the same name; the second, a time after all of the acting tenant's.
     fn reached(&self, table: &TablePlan<'a>, position: usize, number: usize, fresh: bool) -> Cell {
         let catalog = self.ground.catalog;
         let (column, _) = table.columns[position];
-        let acting = |name: &'a RelationName| {
-            let made = self.made.get(&(Part::Acting, 0, name));
-            made.into_iter().flatten().flatten()
-        };
+        let acting = |number| self.rows(Part::Acting, 0, number).iter().flatten();
         if number > 0 {
-            let cells = acting(&table.table.name).map(|made| &made.cells[position]);
+            let cells = acting(table.number).map(|made| &made.cells[position]);
             return reach::far(catalog, column, cells);
         }
         if !fresh || !reach::lends(catalog, column) {
@@ -113,8 +158,26 @@ impl<'a> Maker<'a> {
         });
         lenders
             .flat_map(|other| {
-                acting(&other.table.name).filter_map(|made| model_cell(other, made, &column.name))
+                acting(other.number).filter_map(|made| model_cell(other, made, &column.name))
             })
             .find_map(Clone::clone)
     }
+}
+
+/// Refers to what the model refers to. Returns whether that fits what was decided before.
+fn refer_alike(draft: &mut Draft<'_>, key: &KeyPlan<'_>, model: &Made) -> bool {
+    let table = draft.table;
+    let cells = || {
+        let columns = key.key.columns.iter();
+        columns.map(|column| (column, model_cell(table, model, column)))
+    };
+    let fits = cells().all(|(column, cell)| {
+        cell.is_some_and(Option::is_some) && draft.get(column).is_none_or(|own| Some(own) == cell)
+    });
+    if fits {
+        for (column, cell) in cells() {
+            draft.set(column, cell.cloned().flatten());
+        }
+    }
+    fits
 }

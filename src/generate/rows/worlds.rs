@@ -1,6 +1,7 @@
 //! What was made, as worlds.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::unique::untwinned;
 use super::{Made, Maker};
@@ -15,8 +16,9 @@ impl Maker<'_> {
             plan.order
                 .iter()
                 .filter_map(|name| {
-                    let rows = self.made.get(&(part, tenant, name))?;
-                    Some(((*name).clone(), into_rows(&plan.tables[name], rows)))
+                    let table = &plan.tables[name];
+                    let rows = self.made.get(&(part, tenant, table.number))?;
+                    Some(((*name).clone(), into_rows(table, rows)))
                 })
                 .collect()
         };
@@ -61,7 +63,7 @@ impl Maker<'_> {
     }
 }
 
-fn into_rows(table: &TablePlan<'_>, rows: &[Option<Made>]) -> Rows {
+fn into_rows(table: &TablePlan<'_>, rows: &[Option<Rc<Made>>]) -> Rows {
     Rows {
         columns: table
             .columns

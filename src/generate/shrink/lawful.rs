@@ -7,7 +7,8 @@ use super::links::Links;
 use super::rows::{Row, State};
 use super::steps::Change;
 use super::{Applied, WorldsTree};
-use crate::generate::mend;
+use crate::generate::mend::View;
+use crate::generate::rows::compared;
 use crate::model::{ForeignKey, Generated, RelationName, Table};
 
 impl WorldsTree<'_> {
@@ -154,11 +155,19 @@ impl WorldsTree<'_> {
     }
 
     fn holds_checks(&self, row: &Row) -> bool {
-        let Some(plan) = self.generator.plan.tables.get(row.table.as_ref()) else {
-            return true;
-        };
+        self.viewed(row, |view| view.broken().is_none())
+            .unwrap_or(true)
+    }
+
+    /// What is found out of a row; `None` where its table is not planned.
+    pub(super) fn viewed<T>(&self, row: &Row, ask: impl FnOnce(&View<'_, '_>) -> T) -> Option<T> {
         let get = |column: &str| row.position(column).map(|at| &row.cells[at]);
-        mend::broken(self.generator.ground.catalog, plan, self.instant, &get).is_none()
+        Some(ask(&View {
+            catalog: self.generator.ground.catalog,
+            table: self.generator.plan.tables.get(row.table.as_ref())?,
+            instant: self.instant,
+            get: &get,
+        }))
     }
 
     /// Whether the row differs where it must from all that are there with it.
@@ -166,33 +175,24 @@ impl WorldsTree<'_> {
         let Some(plan) = self.generator.plan.tables.get(row.table.as_ref()) else {
             return true;
         };
-        plan.uniques
-            .iter()
-            .filter(|unique| !unique.partial)
-            .all(|unique| {
-                let tuple = |row: &Row| -> Option<Vec<Option<String>>> {
-                    let values: Vec<Option<String>> = unique
-                        .columns
-                        .iter()
-                        .map(|column| {
-                            let text = row.value(column)?;
-                            Some(if unique.folded {
-                                text.to_lowercase()
-                            } else {
-                                text.to_owned()
-                            })
-                        })
-                        .collect();
-                    (unique.nulls_equal || values.iter().all(Option::is_some)).then_some(values)
-                };
-                let Some(own) = tuple(row) else { return true };
-                state.iter().all(|(other_id, other)| {
-                    *other_id == id
-                        || other.table != row.table
-                        || !other.owner.meets(row.owner)
-                        || tuple(other).as_ref() != Some(&own)
+        plan.uniques.iter().all(|unique| {
+            let of = |row: &Row| self.viewed(row, |view| compared(view, unique)).flatten();
+            let Some((values, others)) = of(row) else {
+                return true;
+            };
+            let conflicts = |other: &Row| {
+                of(other).is_some_and(|(its_values, its_others)| {
+                    let mut pairs = others.iter().zip(&its_others);
+                    values == its_values && pairs.all(|(own, other)| own.conflicts(other))
                 })
+            };
+            !state.iter().any(|(other_id, other)| {
+                *other_id != id
+                    && other.table == row.table
+                    && other.owner.meets(row.owner)
+                    && conflicts(other)
             })
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::WorldsTree;
 use super::rows::{Row, State};
 use crate::generate::clock::{self, DAY};
-use crate::generate::mend;
 use crate::model::{Column, TypeKind};
 
 /// Midnight of 2020-01-01 in UTC, in seconds since 1970.
@@ -116,11 +115,9 @@ pub(super) fn renames(tree: &WorldsTree<'_>) -> Vec<Rename> {
         let Some(simple) = simple else { continue };
         let mut texts: Vec<&str> = values.keys().map(String::as_str).collect();
         simple.sort(&mut texts);
-        let mut rank = 0;
-        for text in texts {
+        for (rank, text) in texts.into_iter().enumerate() {
             let is_constant = matches!(simple, Simple::Constant(_));
             let Some(to) = simple.value(rank) else { break };
-            rank += 1;
             let Some(cells) = &values[text] else { continue };
             if simple.improves(text, &to) && (is_constant || !values.contains_key(&to)) {
                 let cells = cells.clone();
@@ -135,10 +132,10 @@ pub(super) fn renames(tree: &WorldsTree<'_>) -> Vec<Rename> {
 fn is_bound(tree: &WorldsTree<'_>, row: &Row, column: &Column) -> bool {
     let catalog = tree.generator.ground.catalog;
     let is_domain = catalog.base_type(column.type_oid) != column.type_oid;
-    let plan = tree.generator.plan.tables.get(row.table.as_ref());
-    let get = |name: &str| row.position(name).map(|at| &row.cells[at]);
     is_domain
-        || plan.is_none_or(|plan| mend::is_open(catalog, plan, tree.instant, &get, &column.name))
+        || tree
+            .viewed(row, |view| view.is_open(&column.name))
+            .unwrap_or(true)
 }
 
 /// The cells of each value.
