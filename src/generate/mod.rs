@@ -14,6 +14,7 @@ mod plan;
 mod reach;
 mod rows;
 mod seed;
+mod shrink;
 mod strategy;
 mod tenant;
 mod truth;
@@ -24,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use bulk::{Amount, Bulk, Sheet, Written};
 pub use seed::Seed;
-pub use strategy::worlds;
+pub use shrink::{Focus, WorldsTree};
+pub use strategy::{WorldsStrategy, worlds};
 
 use crate::model::{Catalog, Cell, RelationName, Tenancy, Worlds};
 
