@@ -78,7 +78,7 @@ impl Harness {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(Seeded, String)> {
         let mut template = connect(&databases.template()).await?;
-        let catalog = crate::introspect::introspect(&mut template).await?;
+        let catalog = self.catalog(&mut template).await?;
         let (tenant, access) = (&self.settings.tenant, self.settings.access.as_ref());
         let tenancy = crate::tenancy::classify(&catalog, tenant, access)
             .map_err(|message| self.misconfigured(message))?;

@@ -50,6 +50,7 @@ impl Profile {
                     not_null,
                     checks,
                 },
+            samples,
             ..
         }) = catalog.types.get(&self.type_oid)
         {
@@ -62,6 +63,7 @@ impl Profile {
             }
             self.hints = reading.columns.remove("value").unwrap_or_default();
             self.hints.not_null |= not_null;
+            self.prefer(samples);
             self.type_oid = *base;
             if *modifier != -1 {
                 self.modifier = *modifier;
@@ -74,6 +76,15 @@ impl Profile {
                 self.name.push(' ');
                 self.name.push_str(name);
             }
+        }
+    }
+}
+
+impl Profile {
+    /// Values of the user's own stand instead of whatever else is known; those of an outer type come first.
+    pub(super) fn prefer(&mut self, samples: &[String]) {
+        if !samples.is_empty() {
+            self.hints.choices = Some(samples.to_vec());
         }
     }
 }
@@ -156,6 +167,9 @@ impl Maker {
                 return Err("its CHECKs leave no value".to_owned());
             }
             return Ok(Self(How::Choices(typed(of, choices))));
+        }
+        if !of.samples.is_empty() {
+            return Ok(Self(How::Choices(typed(of, &of.samples))));
         }
         Ok(Self(match &of.kind {
             TypeKind::Enum(labels) if labels.is_empty() => {
