@@ -18,7 +18,7 @@ use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows,
-    Session as Login, Stage, WorldKind, Worlds,
+    Session as Login, Stage, Tenancy, WorldKind, Worlds,
 };
 
 /// Where cases run.
@@ -34,6 +34,8 @@ pub struct Arena<'a> {
     pub access: Option<&'a Access>,
     /// The schema.
     pub catalog: &'a Catalog,
+    /// Whose rows are whose.
+    pub tenancy: &'a Tenancy,
     /// The rows.
     pub worlds: &'a Worlds,
     /// The bound on a statement, in seconds.
@@ -44,8 +46,10 @@ impl<'a> Arena<'a> {
     fn layout(&self) -> Layout<'a> {
         Layout {
             catalog: self.catalog,
+            tenancy: self.tenancy,
             order: &self.worlds.order,
             late: &self.worlds.late,
+            circles: &self.worlds.circles,
             socket: self.blank.get_socket().is_some(),
         }
     }
