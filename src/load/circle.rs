@@ -2,11 +2,9 @@
 
 use sqlx::PgConnection;
 
-use super::{
-    Layout, Refused, about_a_row, code, described, error_table, late_columns, run, try_run, without,
-};
+use super::{Layout, Refused, about_a_row, code, described, error_table, run, try_run};
 use crate::error::{Doing, Result};
-use crate::model::{Cell, Dataset, RelationName, insert};
+use crate::model::{Cell, Dataset, RelationName, insert, late_columns, together, without};
 
 /// The circle that a table is in.
 pub(super) fn of<'l>(layout: Layout<'l>, table: &RelationName) -> Option<&'l [RelationName]> {
@@ -43,20 +41,10 @@ pub(super) async fn fill(
             Some(insert(table, columns, &rows))
         })
         .collect();
-    let Some((last, others)) = inserts.split_last() else {
-        return Ok(());
-    };
-    let named: Vec<String> = others
-        .iter()
-        .enumerate()
-        .map(|(number, insert)| format!("w{number} AS ({insert})"))
-        .collect();
-    let with = if named.is_empty() {
-        String::new()
-    } else {
-        format!("WITH {} ", named.join(", "))
-    };
-    try_run(connection, &format!("{with}{last}")).await
+    match together(&inserts) {
+        Some(statement) => try_run(connection, &statement).await,
+        None => Ok(()),
+    }
 }
 
 /// Loads a circle's rows of one data set, or says of which table rows are refused: which of them can't be told.
