@@ -118,7 +118,7 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
             op: Or,
             right,
         } => {
-            let arms = if turn % 2 == 0 {
+            let arms = if turn.is_multiple_of(2) {
                 [left, right]
             } else {
                 [right, left]
@@ -141,7 +141,7 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
                 _ => Eq,
             };
             let sides = [(left, op.clone(), right), (right, turned, left)];
-            let sides = if turn % 2 == 0 {
+            let sides = if turn.is_multiple_of(2) {
                 sides
             } else {
                 let [a, b] = sides;

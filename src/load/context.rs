@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::{Layout, run};
 use crate::error::Result;
-use crate::model::{Dataset, Tenancy, literal};
+use crate::model::{Access, Dataset, Tenancy, literal};
 
 /// The tenant whose rows a data set has; `None` for shared ones.
 fn tenant<'d>(tenancy: &Tenancy, dataset: &'d Dataset) -> Option<&'d str> {
@@ -33,7 +33,7 @@ pub(super) async fn leave(connection: &mut PgConnection, layout: Layout<'_>) -> 
         .tenancy
         .access
         .iter()
-        .flat_map(|access| access.settings())
+        .flat_map(Access::settings)
         .map(|name| format!("SELECT pg_catalog.set_config({}, '', true)", literal(&name)))
         .collect();
     if resets.is_empty() {

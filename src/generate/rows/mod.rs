@@ -241,7 +241,7 @@ impl<'a> Maker<'a> {
             }
             draft.again += 1;
             // Now and then the dice say: what was read may lead in a circle.
-            let repair = if draft.again % 4 == 0 {
+            let repair = if draft.again.is_multiple_of(4) {
                 Repair::Unknown
             } else {
                 mend::repair(catalog, draft, &check.expr, draft.again - 1)
