@@ -127,7 +127,11 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     continue;
                 }
                 found.push(Attempt {
-                    purpose: Purpose::Probe,
+                    purpose: if binding.seizes {
+                        Purpose::Attack
+                    } else {
+                        Purpose::Probe
+                    },
                     label: binding.label.clone(),
                     session: Session::Owner,
                     context: Context::Unset,
@@ -427,6 +431,10 @@ fn evidence(
                 format!("it changed rows of {table} that are not the organisation's"),
                 false,
             ));
+        }
+        // A key that another organisation has may be refused.
+        if attempt.purpose == Purpose::Attack {
+            continue;
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
             let unique = observation
