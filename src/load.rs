@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{Doing, Result};
 use crate::model::{
-    Catalog, Cell, Dataset, RelationName, Rows, Table, insert, literal, quoted, quoted_list,
+    Catalog, Cell, Dataset, RelationName, Rows, Table, insert, late_columns, late_update,
+    quoted_list, without,
 };
 
 /// COPY data is handed to the driver in pieces of about this size: it flushes at every one.
@@ -250,30 +251,6 @@ async fn load_table(
     Ok(Some((refused, message)))
 }
 
-/// A row with the columns that are set later as NULL.
-fn without(row: &[Cell], columns: &[String], late: &[&str]) -> Vec<Cell> {
-    row.iter()
-        .zip(columns)
-        .map(|(cell, column)| {
-            if late.contains(&column.as_str()) {
-                None
-            } else {
-                cell.clone()
-            }
-        })
-        .collect()
-}
-
-fn late_columns<'t>(keys: Option<&Vec<String>>, table: &'t Table) -> Vec<&'t str> {
-    keys.into_iter()
-        .flatten()
-        .filter_map(|key| table.foreign_key(key))
-        .flat_map(|key| key.columns.iter())
-        .filter(|name| table.column(name).is_some_and(|column| !column.not_null))
-        .map(String::as_str)
-        .collect()
-}
-
 /// Not the server's or the connection's trouble: the row's.
 fn about_a_row(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| {
@@ -369,34 +346,6 @@ fn escape(cell: &Cell, into: &mut String) {
             c => into.push(c),
         }
     }
-}
-
-/// The UPDATE that sets a row's columns of keys that close a circle; `None` where they stay NULL.
-fn late_update(table: &Table, rows: &Rows, number: usize, late: &[&str]) -> Option<String> {
-    let pair = |column: &&str| {
-        let value = rows.cell(number, column)?.as_ref()?;
-        Some(format!("{} = {}", quoted(column), literal(value)))
-    };
-    let set: Vec<String> = late.iter().filter_map(pair).collect();
-    // Without a primary key the row is found by all that it was loaded with.
-    let key = table.primary_key();
-    let found: Vec<String> = if key.is_empty() {
-        let columns = rows.columns.iter().map(String::as_str);
-        columns
-            .filter(|column| !late.contains(column))
-            .filter_map(|column| pair(&column))
-            .collect()
-    } else {
-        key.iter().filter_map(pair).collect()
-    };
-    (!set.is_empty()).then(|| {
-        format!(
-            "UPDATE {} SET {} WHERE {}",
-            table.name.quoted(),
-            set.join(", "),
-            found.join(" AND ")
-        )
-    })
 }
 
 fn described(error: &sqlx::Error) -> String {

@@ -7,6 +7,7 @@ mod checks;
 mod crossing;
 mod mended;
 mod page;
+mod pair;
 mod policy;
 mod row;
 
@@ -38,6 +39,13 @@ pub trait Check: Sync {
 
     /// The verdict of one of its cases; the observations are in the order of the case's attempts.
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict;
+
+    /// For a case that leaked: a case that can be run in smaller worlds than the scene's, and is judged with them in the
+    /// scene. It leaks where they show the same. `None` where the rows of a world play no part.
+    fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
+        let _ = (scene, case, seen);
+        None
+    }
 }
 
 /// The check of this id.

@@ -13,6 +13,7 @@ mod plan;
 mod reach;
 mod rows;
 mod seed;
+mod shrink;
 mod strategy;
 mod tenant;
 mod truth;
@@ -22,7 +23,8 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use seed::Seed;
-pub use strategy::worlds;
+pub use shrink::{Focus, WorldsTree};
+pub use strategy::{WorldsStrategy, worlds};
 
 use crate::model::{Catalog, Cell, RelationName, Tenancy, Worlds};
 

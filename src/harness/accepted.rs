@@ -104,6 +104,7 @@ mod tests {
                 fix: String::new(),
                 accepted: false,
                 versions: Vec::new(),
+                counterexample: None,
             }],
             ..Report::default()
         }

@@ -7,12 +7,23 @@ use super::place;
 use crate::check::{self, Check, Scene};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
-use crate::model::{Case, Finding, Inconclusive, Report, RunSettings, Tally, Verdict};
+use crate::model::{
+    Case, Counterexample, Finding, Inconclusive, Report, RunSettings, Tally, Verdict,
+};
 use crate::run::{Arena, run};
 use crate::server::Server;
 
 /// A check may ask for a follow-up so often.
 const FOLLOW_UPS: usize = 3;
+
+/// A case and what came of it.
+pub(super) struct Judged {
+    pub(super) case: Case,
+    pub(super) verdict: Verdict,
+    /// For a leak that other rows may show too: what is run in smaller worlds.
+    pub(super) smaller: Option<Case>,
+    pub(super) counterexample: Option<Box<Counterexample>>,
+}
 
 /// Plans, runs and judges the cases of the selected checks.
 pub(super) async fn judge(
@@ -20,7 +31,7 @@ pub(super) async fn judge(
     scene: Scene<'_>,
     settings: &RunSettings,
     progress: &dyn Fn(&str),
-) -> Result<Vec<(Case, Verdict)>> {
+) -> Result<Vec<Judged>> {
     let ids: Vec<&str> = check::ALL.iter().map(|check| check.page().id).collect();
     if let Some(pattern) = settings.unknown_pattern(&ids) {
         return Err(Error::Usage(format!(
@@ -49,7 +60,16 @@ pub(super) async fn judge(
             };
             match Check::judge(check, scene, &case, &seen) {
                 Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push(*next),
-                verdict => judged.push((case, verdict)),
+                verdict => {
+                    let leaked = matches!(verdict, Verdict::Leaked(_));
+                    let smaller = leaked.then(|| check.smaller(scene, &case, &seen));
+                    judged.push(Judged {
+                        case,
+                        verdict,
+                        smaller: smaller.flatten(),
+                        counterexample: None,
+                    });
+                }
             }
         }
         open = again;
@@ -64,7 +84,7 @@ pub(super) async fn judge(
 /// saw too little must say of itself.
 pub(super) fn fill(
     report: &mut Report,
-    judged: Vec<(Case, Verdict)>,
+    judged: Vec<Judged>,
     migrations: &MigrationSet,
     scene: Scene<'_>,
     settings: &RunSettings,
@@ -72,10 +92,11 @@ pub(super) fn fill(
 ) {
     let mut findings: BTreeMap<(String, String), (Finding, usize)> = BTreeMap::new();
     let mut inconclusive: BTreeMap<(&'static str, String), String> = BTreeMap::new();
-    for (case, verdict) in judged {
+    for judged in judged {
+        let case = judged.case;
         let tally = report.checks.entry(case.check).or_default();
         tally.cases += 1;
-        match verdict {
+        match judged.verdict {
             Verdict::Held(reason) => held(tally, reason),
             Verdict::NotApplicable(_) => tally.not_applicable += 1,
             Verdict::Inconclusive(reason) => {
@@ -93,7 +114,8 @@ pub(super) fn fill(
             }
             Verdict::Leaked(defect) => {
                 tally.leaked += 1;
-                let finding = defect.into_finding(case.check, case.object);
+                let mut finding = defect.into_finding(case.check, case.object);
+                finding.counterexample = judged.counterexample;
                 let key = (finding.check.to_owned(), finding.object.clone());
                 findings
                     .entry(key)

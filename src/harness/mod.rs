@@ -7,8 +7,11 @@ mod accepted;
 mod assemble;
 mod place;
 mod prepare;
+mod shrink;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::Connection as _;
@@ -16,11 +19,12 @@ use sqlx::Connection as _;
 use crate::check::Scene;
 use crate::database::{Databases, application_login, connect, execute};
 use crate::error::{Doing as _, Error, Result};
+use crate::generate::{Generator, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, DatasetFacts, Query, Report, SchemaFacts, ServerFacts, Settings, Tenancy, Timings,
-    Worlds,
+    Catalog, Cell, DatasetFacts, Query, RelationName, Report, SchemaFacts, ServerFacts, Settings,
+    Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -37,11 +41,23 @@ struct Ground {
     catalog: Catalog,
     tenancy: Tenancy,
     worlds: Worlds,
-    seed: String,
+    seed: Seed,
+    existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
     queries: Vec<Query>,
     seeded: String,
     application: Option<Login>,
     timings: Timings,
+}
+
+impl Ground {
+    /// What the worlds were made from.
+    fn of_worlds(&self) -> crate::generate::Ground<'_> {
+        crate::generate::Ground {
+            catalog: &self.catalog,
+            tenancy: &self.tenancy,
+            existing: &self.existing,
+        }
+    }
 }
 
 impl Harness {
@@ -224,7 +240,8 @@ impl Harness {
             catalog,
             tenancy,
             worlds,
-            seed: seed.to_string(),
+            seed,
+            existing,
             queries,
             seeded,
             application,
@@ -271,7 +288,21 @@ impl Harness {
                 .unwrap_or(30)
                 .max(1),
         };
-        let judged = assemble::judge(&arena, scene, &self.settings.run, progress).await?;
+        let run = &self.settings.run;
+        let mut judged = assemble::judge(&arena, scene, run, progress).await?;
+        let generator = Arc::new(Generator::new(ground.of_worlds()));
+        let instant = ground.seed.instant;
+        let limits = run.shrink;
+        shrink::shrink(
+            &arena,
+            &generator,
+            instant,
+            scene,
+            limits,
+            &mut judged,
+            progress,
+        )
+        .await?;
         let mut report = self.facts(server, &ground);
         report.timings.check = since(started);
         assemble::fill(
@@ -304,7 +335,7 @@ impl Harness {
         }
         schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
         Report {
-            seed: ground.seed.clone(),
+            seed: ground.seed.to_string(),
             server: ServerFacts {
                 kind: server.kind().to_owned(),
                 version: server.version().to_owned(),

@@ -188,6 +188,7 @@ impl Defect {
             fix: self.fix,
             accepted: false,
             versions: Vec::new(),
+            counterexample: None,
         }
     }
 }

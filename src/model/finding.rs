@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::Counterexample;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -74,6 +76,8 @@ pub struct Finding {
     pub accepted: bool,
     /// The major versions of Postgres on which it was seen.
     pub versions: Vec<String>,
+    /// The smallest worlds that show it, where they were looked for.
+    pub counterexample: Option<Box<Counterexample>>,
 }
 
 impl Finding {

@@ -2,6 +2,7 @@
 
 mod case;
 mod catalog;
+mod counterexample;
 mod dataset;
 mod datum;
 mod finding;
@@ -10,6 +11,7 @@ mod name;
 mod query;
 mod report;
 mod script;
+mod seeding;
 mod settings;
 mod tenancy;
 mod token;
@@ -21,6 +23,7 @@ pub use catalog::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
     Sequence, Table, Type, TypeKind,
 };
+pub use counterexample::{Counterexample, ShrinkLimits};
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};
 pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
@@ -31,6 +34,7 @@ pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
 pub use script::{ScriptError, Statement, split};
+pub use seeding::{Loaded, late_columns, late_update, permuted, without};
 pub use settings::{
     Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
     TenantSettings,

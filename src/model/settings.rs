@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Access, NullMeans, glob};
+use super::{Access, NullMeans, ShrinkLimits, glob};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +80,8 @@ pub struct RunSettings {
     pub shard: Option<Shard>,
     /// Who runs the migrations.
     pub migrate_as: MigrateAs,
+    /// How long smaller worlds are looked for that show a finding.
+    pub shrink: ShrinkLimits,
     /// The command to run on the seeded database instead, with its arguments; empty where none was given.
     pub command: Vec<String>,
 }
@@ -111,6 +113,7 @@ impl Default for RunSettings {
             jobs: None,
             shard: None,
             migrate_as: MigrateAs::Owner,
+            shrink: ShrinkLimits::default(),
             command: Vec::new(),
         }
     }

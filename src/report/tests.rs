@@ -18,6 +18,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
         fix: "ALTER TABLE t;".into(),
         accepted: false,
         versions: vec!["15".into()],
+        counterexample: None,
     }
 }
 

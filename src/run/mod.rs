@@ -6,6 +6,7 @@
 //! `''` afterwards and not unset.
 
 mod session;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use self::session::{Script, Session};
+pub use self::trial::Trial;
 use crate::database::execute;
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
-    Access, Attempt, Case, Catalog, Context, Dataset, Observation, RelationName, Rows,
-    Session as Login, Stage, WorldKind, Worlds,
+    Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
+    WorldKind, Worlds, permuted,
 };
 
 /// Where cases run.
@@ -276,31 +278,6 @@ pub async fn load_all(
             refused.table, refused.message
         ))),
     }
-}
-
-/// The same rows in another order: as generated, backwards, and from the middle outwards.
-fn permuted(dataset: &Dataset, layout: usize) -> Dataset {
-    let reorder = |rows: &Rows| {
-        let mut order: Vec<usize> = (0..rows.rows.len()).collect();
-        match layout % 3 {
-            1 => order.reverse(),
-            2 => {
-                let middle = order.len() / 2;
-                order.rotate_left(middle);
-                order.get_mut(..middle).unwrap_or_default().reverse();
-            }
-            _ => {}
-        }
-        Rows {
-            columns: rows.columns.clone(),
-            rows: order.iter().map(|i| rows.rows[*i].clone()).collect(),
-            numbers: order.iter().map(|i| rows.numbers[*i]).collect(),
-        }
-    };
-    dataset
-        .iter()
-        .map(|(name, rows): (&RelationName, &Rows)| (name.clone(), reorder(rows)))
-        .collect()
 }
 
 /// Runs the application's attempts, logged in as its role. What one sets for its transaction ends with its

@@ -4,6 +4,7 @@ mod keys;
 mod policies;
 mod queries;
 mod run;
+mod shrink;
 
 use std::fs;
 use std::path::Path;

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use crate::check::pair::Pair;
 use crate::check::{Check, Page, Scene, crossing, row};
 use crate::model::{
     Access, Attempt, Canary, Case, Cell, Class, Context, Defect, Observation, Output, Purpose,
-    Query, QueryTenant, Session, Severity, Stage, Verdict, WorldKind, literal, quoted,
+    Query, QueryTenant, RelationName, Session, Severity, Stage, Verdict, WorldKind, literal,
+    quoted,
 };
 use crate::query::{Binding, Comparison, bindings, compare, infer, tenant_parameter};
 
@@ -86,7 +88,36 @@ impl Check for QueryInterference {
         }
         judge(scene, query, case, seen)
     }
+
+    fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
+        let mut queries = scene.queries.iter();
+        let query = queries.find(|query| query.object == case.object)?;
+        if matches!(query.tenant, QueryTenant::System(_)) {
+            return None;
+        }
+        let leak = leak(scene, case, seen)?;
+        let mut attempts: Vec<Attempt> = leak.attempts.iter().take(LAYOUTS).cloned().collect();
+        let mut shown = leak.attempts.get(leak.found.at)?.clone();
+        // A digest of all tables takes longer than the query.
+        let changed = &leak.found.changed;
+        shown.witness = (!changed.is_empty()).then(|| digests(scene, changed));
+        attempts.push(shown);
+        let (binding, codes) = (leak.found.binding, &leak.found.codes);
+        Some(Case {
+            check: case.check,
+            object: case.object.clone(),
+            subject: format!("{SMALLER}{binding} {} {codes}", leak.masked),
+            attempts,
+        })
+    }
 }
+
+/// The subject of a follow-up begins so: a binding, as the owner and as the application.
+const MASKED: &str = "masked? ";
+
+/// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
+/// ends with.
+const SMALLER: &str = "smaller ";
 
 /// How a query is run: as the owner, or as the application in the acting tenant's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +145,7 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
     let witness = if system {
         crossings(scene)
     } else {
-        digests(scene)
+        digests(scene, &[])
     };
     let mut found = Vec::new();
     for mode in modes {
@@ -196,12 +227,14 @@ fn execute(values: &[Cell]) -> String {
 }
 
 /// Rows of each table that are not the acting tenant's: how many, and a digest of where their versions stand. Every
-/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price.
-fn digests(scene: Scene<'_>) -> String {
+/// write makes a new version, so this sees what a digest of the values would, for a tenth of its price. With
+/// `only`, of these tables.
+fn digests(scene: Scene<'_>, only: &[String]) -> String {
     let parts: Vec<String> = scene
         .tenancy
         .classes
         .keys()
+        .filter(|table| only.is_empty() || only.contains(&table.to_string()))
         .filter_map(|table| {
             let condition = not_ours(scene, table)?;
             Some(format!(
@@ -215,7 +248,7 @@ fn digests(scene: Scene<'_>) -> String {
 }
 
 /// The condition that a row `t` is not the acting tenant's.
-fn not_ours(scene: Scene<'_>, table: &crate::model::RelationName) -> Option<String> {
+fn not_ours(scene: Scene<'_>, table: &RelationName) -> Option<String> {
     let tenant = scene.worlds.acting_tenant();
     match scene.tenancy.classes.get(table)? {
         Class::Shared => Some("true".to_owned()),
@@ -305,38 +338,87 @@ fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
 struct Evidence {
     binding: usize,
     text: String,
-    kind: WorldKind,
+    /// The attempt that shows it.
+    at: usize,
+    /// The tables of which rows of others were changed.
+    changed: Vec<String>,
+    /// What the query ends with alone and where others have rows: another failure is another leak.
+    codes: String,
     unique: bool,
 }
 
+/// What a case showed, and the attempts of that binding.
+struct Leak<'c> {
+    found: Evidence,
+    attempts: &'c [Attempt],
+    masked: bool,
+}
+
 fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> Verdict {
-    let groups: Vec<(&[Attempt], &[Observation])> = case
-        .attempts
-        .chunks(WORLDS.len())
-        .zip(seen.chunks(WORLDS.len()))
-        .collect();
-    if groups.is_empty() {
+    if case.attempts.is_empty() {
         return Verdict::Inconclusive("nothing was tried".to_owned());
     }
-    // A follow-up: the same binding as the owner and as the application.
-    if let Some(binding) = case
-        .subject
-        .strip_prefix("masked? ")
-        .and_then(|text| text.parse().ok())
-    {
-        let Some(found) = groups
-            .first()
-            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
-        else {
+    if case.subject.starts_with(SMALLER) {
+        return match leak(scene, case, seen) {
+            Some(leak) => Verdict::Leaked(Box::new(defect(scene, query, &leak, true))),
+            None => Verdict::Held("these rows do not show it".to_owned()),
+        };
+    }
+    let Some(leak) = leak(scene, case, seen) else {
+        if case.subject.starts_with(MASKED) {
             return Verdict::Inconclusive(
                 "a difference that was seen once was not seen again".to_owned(),
             );
+        }
+        return control(case, &groups(case, seen));
+    };
+    if !case.subject.starts_with(MASKED)
+        && scene.tenancy.access.is_some()
+        && query.tenant != QueryTenant::Context
+    {
+        return Verdict::FollowUp(Box::new(Case {
+            check: case.check,
+            object: case.object.clone(),
+            subject: format!("{MASKED}{}", leak.found.binding),
+            attempts: attempts(scene, query, Some(leak.found.binding)),
+        }));
+    }
+    Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
+}
+
+/// The attempts of each binding with what was seen.
+type Groups<'c> = Vec<(&'c [Attempt], &'c [Observation])>;
+
+fn groups<'c>(case: &'c Case, seen: &'c [Observation]) -> Groups<'c> {
+    let attempts = case.attempts.chunks(WORLDS.len());
+    attempts.zip(seen.chunks(WORLDS.len())).collect()
+}
+
+/// What leaks in a case, if anything does.
+fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option<Leak<'c>> {
+    if let Some(subject) = case.subject.strip_prefix(SMALLER) {
+        let mut words = subject.split(' ');
+        let binding = words.next()?.parse().ok()?;
+        let (masked, codes) = (words.next()? == "true", words.next()?);
+        let attempts = case.attempts.as_slice();
+        let found = evidence(scene, binding, attempts, seen).filter(|one| one.codes == codes)?;
+        return Some(Leak {
+            found,
+            attempts,
+            masked,
+        });
+    }
+    let groups = groups(case, seen);
+    if let Some(binding) = case.subject.strip_prefix(MASKED) {
+        let shows = |number: usize| {
+            let (attempts, seen) = groups.get(number)?;
+            evidence(scene, binding.parse().ok()?, attempts, seen)
         };
-        let open = groups
-            .get(1)
-            .and_then(|(attempts, seen)| evidence(scene, binding, attempts, seen))
-            .is_some();
-        return Verdict::Leaked(Box::new(defect(scene, query, &found, groups[0].0, !open)));
+        return Some(Leak {
+            found: shows(0)?,
+            attempts: groups[0].0,
+            masked: shows(1).is_none(),
+        });
     }
     let mut first: Option<Evidence> = None;
     for (number, (attempts, seen)) in groups.iter().enumerate() {
@@ -347,19 +429,12 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             first = Some(found);
         }
     }
-    if let Some(found) = first {
-        if scene.tenancy.access.is_some() && query.tenant != QueryTenant::Context {
-            return Verdict::FollowUp(Box::new(Case {
-                check: case.check,
-                object: case.object.clone(),
-                subject: format!("masked? {}", found.binding),
-                attempts: attempts(scene, query, Some(found.binding)),
-            }));
-        }
-        let attempts = groups[found.binding].0;
-        return Verdict::Leaked(Box::new(defect(scene, query, &found, attempts, false)));
-    }
-    control(case, &groups)
+    let found = first?;
+    Some(Leak {
+        attempts: groups[found.binding].0,
+        found,
+        masked: false,
+    })
 }
 
 /// Over its own rows alone the query must have met at least one.
@@ -405,14 +480,16 @@ fn evidence(
             continue;
         };
         let at = executed_at(attempt);
-        let with = |text: String, unique: bool| Evidence {
+        let with = |text: String, changed: Vec<String>, unique: bool| Evidence {
             binding,
             text: format!(
                 "with {}, where the others are {}: {text}",
                 attempt.label,
                 kind.word()
             ),
-            kind,
+            at: number,
+            changed,
+            codes: format!("{}/{}", code(&seen[0]), code(observation)),
             unique,
         };
         if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
@@ -423,28 +500,31 @@ fn evidence(
                     canary.tenant + 1,
                     canary.row + 1
                 ),
+                Vec::new(),
                 false,
             ));
         }
-        if let Some(table) = changed(observation) {
-            return Some(with(
-                format!("it changed rows of {table} that are not the organisation's"),
-                false,
-            ));
+        let changed = changed(observation);
+        if let Some(table) = changed.first() {
+            let text = format!("it changed rows of {table} that are not the organisation's");
+            return Some(with(text, changed, false));
         }
         // A key that another organisation has may be refused.
         if attempt.purpose == Purpose::Attack {
             continue;
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
-            let unique = observation
-                .refusal
-                .as_ref()
-                .is_some_and(|refusal| matches!(refusal.sqlstate.as_str(), "23505" | "23P01"));
-            return Some(with(text, unique));
+            let unique = matches!(code(observation), "23505" | "23P01");
+            return Some(with(text, Vec::new(), unique));
         }
     }
     None
+}
+
+/// The code that an attempt ends with.
+fn code(observation: &Observation) -> &str {
+    let refusal = observation.refusal.as_ref();
+    refusal.map_or("00000", |refusal| &refusal.sqlstate)
 }
 
 /// What the query itself came to: an attempt has more statements where there are foreign rows to watch.
@@ -486,24 +566,21 @@ fn canary<'a>(
     })
 }
 
-/// A table of whose foreign rows the digest is another after the query.
-fn changed(observation: &Observation) -> Option<String> {
-    let (before, after) = observation.witnessed.as_deref()?;
-    before
-        .rows
-        .iter()
-        .zip(&after.rows)
-        .find(|(a, b)| a != b)
-        .and_then(|(a, _)| a.first()?.clone())
+/// The tables of whose foreign rows the digest is another after the query.
+fn changed(observation: &Observation) -> Vec<String> {
+    let Some((before, after)) = observation.witnessed.as_deref() else {
+        return Vec::new();
+    };
+    let pairs = before.rows.iter().zip(&after.rows);
+    pairs
+        .filter(|(a, b)| a != b)
+        .filter_map(|(a, _)| a.first()?.clone())
+        .collect()
 }
 
-fn defect(
-    scene: Scene<'_>,
-    query: &Query,
-    found: &Evidence,
-    attempts: &[Attempt],
-    masked: bool,
-) -> Defect {
+/// The defect that a leak is; `small` where the scene holds the few rows that matter.
+fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defect {
+    let found = &leak.found;
     let inferred = infer(scene.catalog, query);
     let no_tenant = query.tenant != QueryTenant::Context
         && tenant_parameter(query, &inferred, scene.tenancy).is_none();
@@ -511,27 +588,62 @@ fn defect(
     if no_tenant {
         message.push_str("; no parameter names the tenant");
     }
-    if masked {
+    if leak.masked {
         message.push_str("; masked by row-level security");
     }
-    let severity = if masked || found.unique {
-        Severity::Weakness
-    } else {
-        Severity::Leak
+    let shown = leak.attempts.get(found.at);
+    let sql = match shown {
+        Some(attempt) if small => {
+            let _ = write!(
+                message,
+                ". It takes no more than {}",
+                scene.worlds.summary()
+            );
+            pair(scene, attempt, &found.changed)
+        }
+        _ => reproduction(scene, &shown.map(witnessed).unwrap_or_default()),
     };
-    let statements = attempts
-        .iter()
-        .find(|attempt| matches!(attempt.stage, Stage::World { kind, .. } if kind == found.kind))
-        .map(witnessed)
-        .unwrap_or_default();
     Defect {
         object: None,
-        severity,
+        severity: if leak.masked || found.unique {
+            Severity::Weakness
+        } else {
+            Severity::Leak
+        },
         message,
-        sql: reproduction(scene, &statements),
+        sql,
         sqlstate: None,
         fix: "Repeat the tenant for every table that the query reads or writes, and put OR in parentheses".to_owned(),
     }
+}
+
+/// The few rows that matter and the query over them, with and without everyone else's.
+fn pair(scene: Scene<'_>, attempt: &Attempt, changed: &[String]) -> String {
+    let statements = &attempt.statements;
+    let at = |word: &str| statements.iter().position(|sql| sql.starts_with(word));
+    let (Some(prepare), Some(execute), Stage::World { kind, layout }) =
+        (at("PREPARE"), at(EXECUTE), attempt.stage)
+    else {
+        return String::new();
+    };
+    let watch = |table: &RelationName| {
+        let condition = not_ours(scene, table)?;
+        Some(format!(
+            "SELECT t.* FROM {} t WHERE {condition}",
+            table.quoted()
+        ))
+    };
+    let tables = scene.tenancy.classes.keys();
+    let changed = tables.filter(|table| changed.contains(&table.to_string()));
+    Pair {
+        kind,
+        layout,
+        prepare: &statements[prepare],
+        context: &statements[at("SET LOCAL ROLE").unwrap_or(prepare)..prepare],
+        execute: &statements[execute],
+        watch: changed.filter_map(watch).collect(),
+    }
+    .sql(scene)
 }
 
 /// The query with everyone's rows, and again after the others' are deleted, in a transaction that is rolled back.

@@ -18,6 +18,7 @@ use crate::model::{Canary, Class, RelationName, Worlds};
 pub(super) use draft::Draft;
 use draft::{Made, order_pairs};
 use refer::{refer_to_itself, waits_for_itself};
+pub(super) use unique::compared;
 use unique::{Mark, Other};
 
 /// A row that must differ from others is made anew so often before it is given up.
@@ -216,7 +217,10 @@ impl<'a> Maker<'a> {
     /// Chooses values again for the CHECKs that the draft breaks; where that does not help, the row is made anew.
     fn mend(&mut self, draft: &mut Draft<'a>) -> Result<(), String> {
         let catalog = self.ground.catalog;
-        while let Some(check) = mend::broken(catalog, draft) {
+        while let Some(check) = {
+            let get = |column: &str| draft.get(column);
+            mend::view(catalog, draft, &get).broken()
+        } {
             let free: Vec<&String> = check
                 .columns
                 .iter()

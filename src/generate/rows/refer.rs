@@ -8,7 +8,7 @@ use super::{Draft, Made, Maker};
 use crate::generate::Part;
 use crate::generate::dice::hash;
 use crate::generate::plan::KeyPlan;
-use crate::model::{Cell, Class};
+use crate::model::{Cell, Class, RelationName};
 
 impl<'a> Maker<'a> {
     /// Chooses a parent for a key, or none where that is allowed.
@@ -117,13 +117,21 @@ impl<'a> Maker<'a> {
         !parents.shared && parents.give(draft, number, key, parent)
     }
 
+    /// A table whose rows are nobody's.
+    pub(super) fn is_shared(&self, table: &RelationName) -> bool {
+        self.plan
+            .tables
+            .get(table)
+            .is_some_and(|table| matches!(table.class, Class::Shared | Class::Unclassified { .. }))
+    }
+
     /// The rows that a key may refer to: the same tenant's, or shared ones.
     fn parents<'m>(&'m self, draft: &Draft<'a>, key: &'m KeyPlan<'a>) -> Parents<'m> {
         let target = &key.key.target;
         let Some(table) = self.plan.tables.get(target) else {
             return Parents::default();
         };
-        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let shared = self.is_shared(target);
         let (part, tenant) = match draft.place.part {
             _ if shared => (Part::Shared, 0),
             Part::Spare if draft.place.tenant == 0 => (Part::Acting, 0),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{model_cell, order_pairs};
+use super::draft::{Made, model_cell, order_pairs};
 use super::refer::{refer_to_itself, waits_for_itself};
 use super::{Draft, EXTRA_TWINS, Maker};
-use crate::generate::plan::TablePlan;
+use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::{Part, reach};
 use crate::model::{Cell, Class};
 
@@ -45,6 +45,10 @@ impl<'a> Maker<'a> {
                         }
                     }
                 }
+                // Shared rows are everybody's: the same one, or what is grouped by it never meets.
+                _ if draft.salt + draft.attempt == 0
+                    && self.is_shared(&key.key.target)
+                    && refer_alike(&mut draft, key, &model) => {}
                 _ => self.refer(&mut draft, number, key)?,
             }
         }
@@ -158,4 +162,22 @@ impl<'a> Maker<'a> {
             })
             .find_map(Clone::clone)
     }
+}
+
+/// Refers to what the model refers to. Returns whether that fits what was decided before.
+fn refer_alike(draft: &mut Draft<'_>, key: &KeyPlan<'_>, model: &Made) -> bool {
+    let table = draft.table;
+    let cells = || {
+        let columns = key.key.columns.iter();
+        columns.map(|column| (column, model_cell(table, model, column)))
+    };
+    let fits = cells().all(|(column, cell)| {
+        cell.is_some_and(Option::is_some) && draft.get(column).is_none_or(|own| Some(own) == cell)
+    });
+    if fits {
+        for (column, cell) in cells() {
+            draft.set(column, cell.cloned().flatten());
+        }
+    }
+    fits
 }

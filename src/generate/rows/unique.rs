@@ -5,18 +5,18 @@ use sqlparser::ast::Expr;
 use super::{Draft, Maker};
 use crate::generate::Part;
 use crate::generate::hints::arguments;
-use crate::generate::mend::cell_worth;
+use crate::generate::mend::{View, view};
 use crate::generate::plan::Plan;
 use crate::generate::truth::{self, Worth};
 use crate::generate::unique::{Operator, Scope, Unique, Value};
-use crate::model::{Catalog, Cell, Class};
+use crate::model::{Cell, Class};
 
 /// What must be equal for a conflict: the numbers of table and key, which rows may ever meet, and the values.
 pub(super) type Mark = (usize, usize, u8, Vec<Cell>);
 
 /// What two rows with equal values must not have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Other {
+pub(in crate::generate) enum Other {
     /// Another value: `<>`.
     Differs(Cell),
     /// A stretch that overlaps: from, to, and whether each end belongs to it.
@@ -24,7 +24,7 @@ pub(super) enum Other {
 }
 
 impl Other {
-    fn conflicts(&self, with: &Self) -> bool {
+    pub(in crate::generate) fn conflicts(&self, with: &Self) -> bool {
         match (self, with) {
             (Self::Differs(a), Self::Differs(b)) => a != b,
             (Self::Overlaps(low, high), Self::Overlaps(from, to)) => {
@@ -45,7 +45,9 @@ impl<'a> Maker<'a> {
     pub(super) fn differs(&mut self, draft: &Draft<'a>) -> bool {
         let mut marks = Vec::new();
         for (number, unique) in draft.table.uniques.iter().enumerate() {
-            let Some((values, others)) = compared(self.ground.catalog, draft, unique) else {
+            let get = |column: &str| draft.get(column);
+            let row = view(self.ground.catalog, draft, &get);
+            let Some((values, others)) = compared(&row, unique) else {
                 continue;
             };
             // Keys with the tenant in them can't collide between tenants, and a tenant's rows in one world never
@@ -81,12 +83,11 @@ impl<'a> Maker<'a> {
 }
 
 /// What a unique key compares of a row; `None` where it does not hold for the row, or the server must say so.
-fn compared(
-    catalog: &Catalog,
-    draft: &Draft<'_>,
+pub(in crate::generate) fn compared(
+    row: &View<'_, '_>,
     unique: &Unique<'_>,
 ) -> Option<(Vec<Cell>, Vec<Other>)> {
-    let get = |column: &str| cell_worth(catalog, draft, column);
+    let get = |column: &str| row.worth(column);
     match &unique.scope {
         Scope::Total => {}
         Scope::Where(expr, _) if truth::worth(expr, &get) == Worth::Bool(true) => {}
@@ -95,14 +96,14 @@ fn compared(
     let (mut values, mut others) = (Vec::new(), Vec::new());
     for term in &unique.terms {
         if term.operator == Operator::Overlaps
-            && let Some(stretch) = stretch(draft, &term.value, &get)
+            && let Some(stretch) = stretch(row, &term.value, &get)
         {
             others.push(Other::Overlaps(stretch.0, stretch.1));
             continue;
         }
         let cell = match &term.value {
             Value::Column { name, folded } => {
-                let cell = draft.get(name).cloned().flatten();
+                let cell = (row.get)(name).cloned().flatten();
                 if *folded {
                     cell.map(|text| text.to_lowercase())
                 } else {
@@ -115,9 +116,9 @@ fn compared(
                 Worth::Number(value) => Some(value.to_string()),
                 Worth::Text(text) => Some(text),
                 // Different enough where what it is made of differs.
-                Worth::Unknown => Some(joined(draft, &unique.columns)),
+                Worth::Unknown => Some(joined(row, &unique.columns)),
             },
-            Value::Columns(columns) => Some(joined(draft, columns)),
+            Value::Columns(columns) => Some(joined(row, columns)),
         };
         if cell.is_none() && !unique.nulls_equal {
             return None;
@@ -132,19 +133,19 @@ fn compared(
 }
 
 /// The columns' values without case.
-fn joined(draft: &Draft<'_>, columns: &[&str]) -> String {
+fn joined(row: &View<'_, '_>, columns: &[&str]) -> String {
     let values = columns
         .iter()
-        .map(|column| draft.get(column).cloned().flatten().unwrap_or_default());
+        .map(|column| (row.get)(column).cloned().flatten().unwrap_or_default());
     values.collect::<Vec<_>>().join("\u{1}").to_lowercase()
 }
 
 /// The ends of a range: of a column's or of one made of two columns.
 type Stretch = ((f64, bool), (f64, bool));
 
-fn stretch(draft: &Draft<'_>, value: &Value<'_>, get: &dyn Fn(&str) -> Worth) -> Option<Stretch> {
+fn stretch(row: &View<'_, '_>, value: &Value<'_>, get: &dyn Fn(&str) -> Worth) -> Option<Stretch> {
     match value {
-        Value::Column { name, .. } => literal_stretch(draft.get(name)?.as_ref()?),
+        Value::Column { name, .. } => literal_stretch((row.get)(name)?.as_ref()?),
         Value::Expression(expr) => {
             let Expr::Function(function) = expr.as_ref() else {
                 return None;
