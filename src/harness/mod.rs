@@ -9,6 +9,7 @@ mod fill;
 mod place;
 mod prepare;
 mod seed;
+mod settle;
 mod shrink;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub use seed::Seeded;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::check::Scene;
-use crate::database::{Databases, application_login, connect, execute};
+use crate::database::{Databases, application_login, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Seed};
 use crate::load::Layout;
@@ -41,9 +42,12 @@ pub struct Harness {
     values: Option<Values>,
 }
 
+/// From a column's name to its values.
+type ValuesOf = dyn Fn(&str) -> Vec<String> + Send + Sync;
+
 /// What the caller makes values by.
 #[derive(Clone)]
-struct Values(Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>);
+struct Values(Arc<ValuesOf>);
 
 impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -234,6 +238,7 @@ impl Harness {
         let started = Instant::now();
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
+        complete_partitions(&mut template).await?;
         let catalog = self.catalog(&mut template).await?;
         let tenancy = crate::tenancy::classify(
             &catalog,
@@ -263,14 +268,16 @@ impl Harness {
             existing: &existing,
         };
         let worlds =
-            prepare::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
+            settle::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
         let mut queries = self.queries()?;
         prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
         let layout = Layout {
             catalog: &catalog,
+            tenancy: &tenancy,
             order: &worlds.order,
             late: &worlds.late,
+            circles: &worlds.circles,
             socket,
         };
         load_all(&mut connection, layout, &worlds.seeded()).await?;
@@ -310,15 +317,22 @@ impl Harness {
             queries: &ground.queries,
         };
         let blank = databases.clone_template(&ground.catalog).await?;
+        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
+        // hold, and the owner's for its.
+        let application = match &ground.application {
+            Some(login) => {
+                let database = databases.clone_of(&ground.seeded).await?;
+                Some(server.options(login, &database))
+            }
+            None => None,
+        };
         let arena = Arena {
             seeded: databases.administrator(&ground.seeded),
             blank: databases.administrator(&blank),
-            application: ground
-                .application
-                .as_ref()
-                .map(|login| server.options(login, &ground.seeded)),
+            application,
             access: self.settings.access.as_ref(),
             catalog: &ground.catalog,
+            tenancy: &ground.tenancy,
             worlds: &ground.worlds,
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 
 use super::fill::{Files, Filled, Progress, fill};
 use super::{Harness, prepare};
-use crate::database::{Databases, connect, execute};
+use crate::database::{Databases, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::generate::{Amount, Bulk, Ground};
 use crate::model::Catalog;
@@ -78,6 +78,7 @@ impl Harness {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(Seeded, String)> {
         let mut template = connect(&databases.template()).await?;
+        complete_partitions(&mut template).await?;
         let catalog = self.catalog(&mut template).await?;
         let (tenant, access) = (&self.settings.tenant, self.settings.access.as_ref());
         let tenancy = crate::tenancy::classify(&catalog, tenant, access)

@@ -20,7 +20,7 @@ use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
-    WorldKind, Worlds, permuted,
+    Tenancy, WorldKind, Worlds, permuted,
 };
 
 /// Where cases run.
@@ -30,12 +30,14 @@ pub struct Arena<'a> {
     pub seeded: PgConnectOptions,
     /// A migrated database without rows, as the same.
     pub blank: PgConnectOptions,
-    /// The seeded database as the application's role, where that is configured.
+    /// Another with the same rows, as the application's role, where that is configured.
     pub application: Option<PgConnectOptions>,
     /// How the application acts as one tenant.
     pub access: Option<&'a Access>,
     /// The schema.
     pub catalog: &'a Catalog,
+    /// Whose rows are whose.
+    pub tenancy: &'a Tenancy,
     /// The rows.
     pub worlds: &'a Worlds,
     /// The bound on a statement, in seconds.
@@ -46,8 +48,10 @@ impl<'a> Arena<'a> {
     fn layout(&self) -> Layout<'a> {
         Layout {
             catalog: self.catalog,
+            tenancy: self.tenancy,
             order: &self.worlds.order,
             late: &self.worlds.late,
+            circles: &self.worlds.circles,
             socket: self.blank.get_socket().is_some(),
         }
     }

@@ -1,10 +1,10 @@
 //! Rows that hold the CHECKs that can be read, by choosing again what is free.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::sheet::{Check, Sheet, Source};
 use super::{Bulk, row};
-use crate::generate::mend::conjuncts;
+use crate::generate::hints::plain_column;
 use crate::generate::truth::{NOW, Worth, worth};
 use crate::model::Datum;
 
@@ -115,9 +115,9 @@ fn value(datum: &Datum) -> Worth {
 
 /// Sets a column to what an equation wants: `total = quantity * price`. Returns whether there was one.
 fn solve(bulk: &Bulk, sheet: &Sheet, check: &Check, cells: &mut [Datum]) -> bool {
-    let mut equations = Vec::new();
-    conjuncts(&check.expr, &mut equations);
-    for (column, other) in equations {
+    let mut found = Vec::new();
+    equations(&check.expr, &mut found);
+    for (column, other) in found {
         let Some(at) = sheet.position(&column).filter(|at| check.free.contains(at)) else {
             continue;
         };
@@ -128,10 +128,34 @@ fn solve(bulk: &Bulk, sheet: &Sheet, check: &Check, cells: &mut [Datum]) -> bool
             Worth::Null | Worth::Unknown => continue,
         };
         let read = sheet.fields[at].kind.and_then(|kind| kind.read(&text));
-        if let Some(found) = read.filter(|found| *found != cells[at]) {
-            cells[at] = found;
+        if let Some(wanted) = read.filter(|wanted| *wanted != cells[at]) {
+            cells[at] = wanted;
             return true;
         }
     }
     false
+}
+
+/// The equations between a column and anything else that must all hold.
+fn equations<'e>(expr: &'e Expr, into: &mut Vec<(String, &'e Expr)>) {
+    match expr {
+        Expr::Nested(inner) => equations(inner, into),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            equations(left, into);
+            equations(right, into);
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } => {
+            into.extend(plain_column(left).map(|column| (column, right.as_ref())));
+            into.extend(plain_column(right).map(|column| (column, left.as_ref())));
+        }
+        _ => {}
+    }
 }
