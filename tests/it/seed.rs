@@ -79,11 +79,15 @@ async fn local() -> Server {
 }
 
 async fn seeded(server: &Server, schema: &str, output: Option<&Path>) -> Seeded {
+    let url = server.url(server.administrator(), server.maintenance_database());
+    seeded_at(url, schema, output).await
+}
+
+async fn seeded_at(url: String, schema: &str, output: Option<&Path>) -> Seeded {
     let folder = Folder::new(&[
         ("watertight.toml", "[tenant]\ntable = \"public.orgs\"\n"),
         ("migrations/0001_all.sql", schema),
     ]);
-    let url = server.url(server.administrator(), server.maintenance_database());
     let settings = config::load(CommandLine {
         config: Some(folder.path().join("watertight.toml")),
         options: vec![
@@ -221,4 +225,47 @@ async fn the_same_rows_come_again_also_from_files() {
     psql::paste(&url, &script);
     let mut again = PgConnection::connect(&url).await.unwrap();
     assert_eq!(digests(&mut again, &first).await, expected);
+}
+
+/// One table whose policies hold for its owner too.
+const FORCED: &str = "
+    CREATE TABLE orgs (organisation_id uuid PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE firms (organisation_id uuid NOT NULL REFERENCES orgs, id bigint NOT NULL, siren text NOT NULL,
+        siret text NOT NULL UNIQUE, PRIMARY KEY (organisation_id, id));
+    ALTER TABLE firms ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE firms FORCE ROW LEVEL SECURITY;
+    CREATE POLICY own ON firms USING (organisation_id = nullif(current_setting('app.org', true), '')::uuid);
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_is_no_superuser_fills_forced_tables_and_leaves_them_forced() {
+    let server = local().await;
+    let administrator = server.url(server.administrator(), server.maintenance_database());
+    let mut maintenance = PgConnection::connect(&administrator).await.unwrap();
+    sqlx::raw_sql("CREATE ROLE plain LOGIN CREATEDB CREATEROLE PASSWORD 'p'")
+        .execute(&mut maintenance)
+        .await
+        .unwrap();
+    let (host, port) = server.tcp();
+    let url = format!("postgres://plain:p@{host}:{port}/postgres");
+    let seeded = seeded_at(url, FORCED, None).await;
+    assert_eq!(table(&seeded, "firms").rows, 900, "{seeded:?}");
+    let database = url_of_database(&administrator, &seeded);
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    let forced = "SELECT count(*) FROM pg_class WHERE relname = 'firms' AND relforcerowsecurity";
+    assert_eq!(count(&mut connection, forced).await, 1);
+    assert_eq!(
+        count(&mut connection, "SELECT count(*) FROM firms").await,
+        900
+    );
+    // An establishment's number begins with its company's.
+    let strangers = "SELECT count(*) FROM firms WHERE siret NOT LIKE siren || '_____'";
+    assert_eq!(count(&mut connection, strangers).await, 0);
+}
+
+/// The seeded database by the administrator's URL.
+fn url_of_database(administrator: &str, seeded: &Seeded) -> String {
+    let (server, _) = administrator.rsplit_once('/').unwrap();
+    let (_, name) = url(seeded).rsplit_once('/').unwrap();
+    format!("{server}/{name}")
 }
