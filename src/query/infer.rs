@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, BinaryOperator, Expr, Insert, LimitClause, ObjectName,
-    Query as Select, SelectItem, SetExpr, Statement, TableFactor, TableObject, Value, Visit,
+    Assignment, AssignmentTarget, Cte, Expr, Function, Insert, LimitClause, ObjectName,
+    Query as Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableObject, Visit,
     Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
+use super::expression::{arguments, column_of, comparison, folded, last, parameter};
 use crate::model::{Catalog, Query, RelationName, Token, Tokens};
 
 /// How a parameter is used.
@@ -33,6 +34,8 @@ pub enum Source {
     Limit,
     /// The number of rows passed over.
     Offset,
+    /// Words that a text search looks for.
+    Words,
 }
 
 /// What could be read off a query.
@@ -66,6 +69,9 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
                 catalog,
                 aliases: Vec::new(),
                 pairs: Vec::new(),
+                equal: Vec::new(),
+                passed: Vec::new(),
+                target: None,
                 inferred: &mut inferred,
             };
             for statement in &statements {
@@ -123,20 +129,48 @@ struct Reader<'a> {
     catalog: &'a Catalog,
     aliases: Vec<(String, RelationName)>,
     pairs: Vec<(usize, Option<String>, String, char)>,
+    /// Columns that are compared with each other.
+    equal: Vec<(Name, Name)>,
+    /// Parameters that stand as columns of something else than a table: `(VALUES ($1)) v(id)`.
+    passed: Vec<(Option<String>, String, usize)>,
+    /// The table that an INSERT writes to: its columns are not in sight of the rest.
+    target: Option<RelationName>,
     inferred: &'a mut Inferred,
 }
+
+/// A column as it is written: what it belongs to, and its name.
+type Name = (Option<String>, String);
 
 impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, alias, .. } = factor
-            && let Some(table) = self.table(name)
-        {
-            let called = alias
-                .as_ref()
-                .map_or_else(|| table.name.clone(), |alias| folded(&alias.name));
-            self.aliases.push((called, table));
+        match factor {
+            TableFactor::Table { name, alias, .. } => {
+                let alias = alias.as_ref().map(|alias| folded(&alias.name));
+                for table in self.relation(name) {
+                    let own = last(name).map_or_else(|| table.name.clone(), |(name, _)| name);
+                    self.aliases.push((alias.clone().unwrap_or(own), table));
+                }
+            }
+            TableFactor::Derived {
+                subquery,
+                alias: Some(alias),
+                ..
+            } => self.pass(alias, subquery),
+            TableFactor::UNNEST {
+                alias: Some(alias),
+                array_exprs,
+                ..
+            } => {
+                for (column, expr) in alias.columns.iter().zip(array_exprs) {
+                    if let Some(number) = parameter(expr) {
+                        let of = Some(folded(&alias.name));
+                        self.passed.push((of, folded(&column.name), number));
+                    }
+                }
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -151,15 +185,8 @@ impl Visitor for Reader<'_> {
     }
 
     fn pre_visit_query(&mut self, query: &Select) -> ControlFlow<()> {
-        if let SetExpr::Select(select) = query.body.as_ref() {
-            for item in &select.projection {
-                // `USING (SELECT $1 AS organisation_id, …)`: the alias says what it is compared with.
-                if let SelectItem::ExprWithAlias { expr, alias } = item
-                    && let Some(number) = parameter(expr)
-                {
-                    self.pairs.push((number, None, folded(alias), '='));
-                }
-            }
+        for Cte { alias, query, .. } in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.pass(alias, query);
         }
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
             for (expr, source) in [
@@ -195,8 +222,12 @@ impl Visitor for Reader<'_> {
                 if let Some((by, turned)) = comparison(op) {
                     self.compare(left, right, by);
                     self.compare(right, left, turned);
+                    if let (Some(left), Some(right)) = (column_of(left), column_of(right)) {
+                        self.equal.push((left, right));
+                    }
                 }
             }
+            Expr::Function(function) => self.function(function),
             Expr::AnyOp { left, right, .. } => self.compare(left, right, '='),
             Expr::IsNotDistinctFrom(left, right) | Expr::IsDistinctFrom(left, right) => {
                 self.compare(left, right, '=');
@@ -223,6 +254,70 @@ impl Visitor for Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// Functions that look for one text in another.
+    fn function(&mut self, function: &Function) {
+        let Some((name, _)) = last(&function.name) else {
+            return;
+        };
+        let given = arguments(function);
+        match name.as_str() {
+            "to_tsquery" | "plainto_tsquery" | "phraseto_tsquery" | "websearch_to_tsquery" => {
+                for number in given.into_iter().filter_map(parameter) {
+                    self.source(number, Source::Words);
+                }
+            }
+            "similarity"
+            | "word_similarity"
+            | "strict_word_similarity"
+            | "levenshtein"
+            | "starts_with" => {
+                if let [left, right, ..] = given.as_slice() {
+                    self.compare(left, right, '=');
+                    self.compare(right, left, '=');
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers the parameters that a subquery hands on as its columns.
+    fn pass(&mut self, alias: &TableAlias, query: &Select) {
+        let of = Some(folded(&alias.name));
+        let named = alias.columns.iter().map(|column| folded(&column.name));
+        let mut pass = |column: String, expr: &Expr| {
+            if let Some(number) = parameter(expr) {
+                self.passed.push((of.clone(), column, number));
+            }
+        };
+        match query.body.as_ref() {
+            SetExpr::Values(values) => {
+                for row in &values.rows {
+                    for (column, expr) in named.clone().zip(&row.content) {
+                        pass(column, expr);
+                    }
+                }
+            }
+            SetExpr::Select(select) => {
+                let mut named = named;
+                for item in &select.projection {
+                    let name = named.next();
+                    match item {
+                        SelectItem::ExprWithAlias { expr, alias } => {
+                            pass(name.unwrap_or_else(|| folded(alias)), expr);
+                        }
+                        SelectItem::UnnamedExpr(expr) => {
+                            if let Some(name) = name {
+                                pass(name, expr);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn insert(&mut self, insert: &Insert) {
         let TableObject::TableName(name) = &insert.table else {
             return;
@@ -235,6 +330,7 @@ impl Reader<'_> {
             .as_ref()
             .map_or_else(|| table.name.clone(), |alias| folded(&alias.alias));
         self.aliases.push((called, table.clone()));
+        self.target = Some(table.clone());
         let columns: Vec<String> = if insert.columns.is_empty() {
             self.catalog
                 .tables
@@ -317,6 +413,32 @@ impl Reader<'_> {
 
     /// Finds the table of every column that was compared, now that all aliases are known.
     fn resolve(mut self) {
+        for (of, column, number) in std::mem::take(&mut self.passed) {
+            let is_it = |name: &Name| {
+                name.1 == column
+                    && name
+                        .0
+                        .as_ref()
+                        .is_none_or(|alias| Some(alias) == of.as_ref())
+            };
+            let others: Vec<Name> = self
+                .equal
+                .iter()
+                .filter_map(|(left, right)| match (is_it(left), is_it(right)) {
+                    (true, false) => Some(right.clone()),
+                    (false, true) => Some(left.clone()),
+                    _ => None,
+                })
+                .collect();
+            let others = if others.is_empty() {
+                vec![(None, column)]
+            } else {
+                others
+            };
+            for (alias, name) in others {
+                self.pairs.push((number, alias, name, '='));
+            }
+        }
         for (number, alias, column, by) in std::mem::take(&mut self.pairs) {
             let has = |table: &RelationName| {
                 self.catalog
@@ -324,13 +446,14 @@ impl Reader<'_> {
                     .get(table)
                     .is_some_and(|table| table.column(&column).is_some())
             };
-            let table = self
-                .aliases
-                .iter()
-                .find(|(called, table)| {
-                    alias.as_ref().is_none_or(|alias| alias == called) && has(table)
-                })
-                .or_else(|| self.aliases.iter().find(|(_, table)| has(table)))
+            let named = |called: &String| alias.as_ref().is_none_or(|alias| alias == called);
+            // What an INSERT writes to is in sight of its ON CONFLICT alone.
+            let far = |table: &RelationName| by != ':' && self.target.as_ref() == Some(table);
+            let aliases = || self.aliases.iter().filter(|(_, table)| has(table));
+            let table = aliases()
+                .find(|(called, table)| named(called) && !far(table))
+                .or_else(|| aliases().find(|(called, _)| named(called)))
+                .or_else(|| aliases().next())
                 .map(|(_, table)| table.clone());
             if let Some(table) = table {
                 self.note(number, &table, &column, by);
@@ -342,15 +465,37 @@ impl Reader<'_> {
     }
 
     fn note(&mut self, number: usize, table: &RelationName, column: &str, by: char) {
-        let source = Source::Column {
-            table: table.clone(),
-            column: column.to_owned(),
-            by,
-        };
+        self.source(
+            number,
+            Source::Column {
+                table: table.clone(),
+                column: column.to_owned(),
+                by,
+            },
+        );
+    }
+
+    fn source(&mut self, number: usize, source: Source) {
         let known = self.inferred.sources.entry(number).or_default();
         if !known.contains(&source) {
             known.push(source);
         }
+    }
+
+    /// The tables behind a name: itself, or those that the view reads.
+    fn relation(&self, name: &ObjectName) -> Vec<RelationName> {
+        if let Some(table) = self.table(name) {
+            return vec![table];
+        }
+        let views = last(name).and_then(|(relation, schema)| {
+            let is_it = |view: &&RelationName| {
+                view.name == relation && schema.as_ref().is_none_or(|schema| *schema == view.schema)
+            };
+            self.catalog
+                .views
+                .get(self.catalog.views.keys().find(is_it)?)
+        });
+        views.cloned().unwrap_or_default()
     }
 
     /// The table of this name: in its schema, or in `public`, or the only one of the name.
@@ -370,91 +515,4 @@ impl Reader<'_> {
             .find(|table| table.name == relation)
             .cloned()
     }
-}
-
-/// How a comparison reads from the column's side when that is on the left, and when it is on the right.
-fn comparison(op: &BinaryOperator) -> Option<(char, char)> {
-    Some(match op {
-        BinaryOperator::Eq
-        | BinaryOperator::NotEq
-        | BinaryOperator::PGOverlap
-        | BinaryOperator::AtArrow
-        | BinaryOperator::ArrowAt => ('=', '='),
-        BinaryOperator::Lt | BinaryOperator::LtEq => ('<', '>'),
-        BinaryOperator::Gt | BinaryOperator::GtEq => ('>', '<'),
-        BinaryOperator::PGLikeMatch | BinaryOperator::PGILikeMatch => ('%', '%'),
-        BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => ('~', '~'),
-        _ => return None,
-    })
-}
-
-fn folded(ident: &sqlparser::ast::Ident) -> String {
-    if ident.quote_style.is_some() {
-        ident.value.clone()
-    } else {
-        ident.value.to_lowercase()
-    }
-}
-
-/// The last part of a name and the one before it.
-fn last(name: &ObjectName) -> Option<(String, Option<String>)> {
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident().map(folded))
-        .collect();
-    let relation = parts.last()?.clone();
-    Some((
-        relation,
-        parts.len().checked_sub(2).map(|i| parts[i].clone()),
-    ))
-}
-
-/// A column, casts and parentheses and `lower(…)` taken off: its alias and name.
-fn column_of(expr: &Expr) -> Option<(Option<String>, String)> {
-    match expr {
-        Expr::Identifier(name) => Some((None, folded(name))),
-        Expr::CompoundIdentifier(parts) => {
-            let name = parts.last()?;
-            let alias = parts.len().checked_sub(2).map(|i| folded(&parts[i]));
-            Some((alias, folded(name)))
-        }
-        Expr::Nested(inner)
-        | Expr::Cast { expr: inner, .. }
-        | Expr::Collate { expr: inner, .. } => column_of(inner),
-        Expr::Function(function) => first_argument(function).and_then(column_of),
-        _ => None,
-    }
-}
-
-/// A parameter, with whatever is wrapped around it: casts, functions, `'%' || $1 || '%'`.
-fn parameter(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(text) => text.trim_start_matches('$').parse().ok(),
-            _ => None,
-        },
-        Expr::Nested(inner)
-        | Expr::Cast { expr: inner, .. }
-        | Expr::Collate { expr: inner, .. } => parameter(inner),
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::StringConcat | BinaryOperator::Plus | BinaryOperator::Minus,
-            right,
-        } => parameter(left).or_else(|| parameter(right)),
-        Expr::Function(function) => first_argument(function).and_then(parameter),
-        _ => None,
-    }
-}
-
-fn first_argument(function: &sqlparser::ast::Function) -> Option<&Expr> {
-    let sqlparser::ast::FunctionArguments::List(list) = &function.args else {
-        return None;
-    };
-    list.args.iter().find_map(|argument| match argument {
-        sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(inner)) => {
-            Some(inner)
-        }
-        _ => None,
-    })
 }

@@ -3,6 +3,7 @@
 
 mod bind;
 mod compare;
+mod expression;
 mod file;
 mod infer;
 mod plain;
