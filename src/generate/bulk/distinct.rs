@@ -32,6 +32,18 @@ pub(super) fn plan(sheet: &mut Sheet, table: &TablePlan<'_>, bulk: &Bulk) {
         if is_held || columns.is_empty() {
             continue;
         }
+        let by_row = columns.iter().find(|at| {
+            let makers = &sheet.fields[**at].makers;
+            !makers.is_empty() && makers.iter().all(Maker::counts_by_row)
+        });
+        if let Some(at) = by_row.copied() {
+            sheet.fields[at].settled = true;
+            if index.nulls_not_distinct {
+                sheet.fields[at].absence = None;
+            }
+            held.push(columns);
+            continue;
+        }
         let by_tenant = columns
             .iter()
             .any(|at| sheet.fields[*at].source == Source::Tenant);

@@ -233,6 +233,11 @@ impl Maker {
         }
     }
 
+    /// The values differ by the row's own number, with no help: other cells of the row follow from the same one.
+    pub(super) fn counts_by_row(&self) -> bool {
+        matches!(&self.0, How::Text(text) if text.is_registered())
+    }
+
     /// Every value has a form in COPY's binary format.
     pub(super) fn is_binary(&self) -> bool {
         match &self.0 {

@@ -59,7 +59,7 @@ impl Text {
 
     pub(super) fn make(&self, cell: &Cell<'_>, dice: &mut Dice) -> String {
         // Digits that are right, whatever a pattern would make of them.
-        if matches!(self.topic, Topic::Siren | Topic::Siret) {
+        if self.is_registered() {
             return self.topic.make(cell, "", dice);
         }
         let made = self.sized(self.written(cell, dice), cell, dice);
@@ -151,6 +151,11 @@ impl Text {
             }
         }
         None
+    }
+
+    /// It is a number of the French register.
+    pub(super) fn is_registered(&self) -> bool {
+        matches!(self.topic, Topic::Siren | Topic::Siret)
     }
 
     pub(super) fn room(&self) -> u128 {
