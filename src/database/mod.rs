@@ -101,13 +101,22 @@ impl<'a> Databases<'a> {
     /// # Errors
     /// [`crate::Error::Database`] when the server refuses it.
     pub async fn clone_template(&mut self, catalog: &Catalog) -> Result<String> {
-        self.clones += 1;
-        let name = format!("watertight_{}_{}", self.lease.id(), self.clones);
         let template = self.template.clone();
-        self.create(&name, &template, "watertight clone").await?;
+        let name = self.clone_of(&template).await?;
         if !self.server.is_superuser() {
             self.lift_row_security(&name, catalog).await?;
         }
+        Ok(name)
+    }
+
+    /// A clone of one of the databases, to which nobody may be connected; its name.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when the server refuses it.
+    pub async fn clone_of(&mut self, database: &str) -> Result<String> {
+        self.clones += 1;
+        let name = format!("watertight_{}_{}", self.lease.id(), self.clones);
+        self.create(&name, database, "watertight clone").await?;
         Ok(name)
     }
 

@@ -268,13 +268,19 @@ impl Harness {
             queries: &ground.queries,
         };
         let blank = databases.clone_template(&ground.catalog).await?;
+        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
+        // hold, and the owner's for its.
+        let application = match &ground.application {
+            Some(login) => {
+                let database = databases.clone_of(&ground.seeded).await?;
+                Some(server.options(login, &database))
+            }
+            None => None,
+        };
         let arena = Arena {
             seeded: databases.administrator(&ground.seeded),
             blank: databases.administrator(&blank),
-            application: ground
-                .application
-                .as_ref()
-                .map(|login| server.options(login, &ground.seeded)),
+            application,
             access: self.settings.access.as_ref(),
             catalog: &ground.catalog,
             worlds: &ground.worlds,

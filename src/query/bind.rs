@@ -1,6 +1,9 @@
 //! Values for a query's parameters: the organisation's own, the others', and ones that reach far.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::infer::{Inferred, Source};
+use super::plain::{by_type, category, greatest, least};
 use crate::model::{
     Catalog, Cell, Dataset, Query, QueryTenant, RelationName, Tenancy, TypeKind, WorldKind, Worlds,
 };
@@ -12,6 +15,9 @@ pub struct Binding {
     pub label: String,
     /// By position; `None` is NULL.
     pub values: Vec<Cell>,
+    /// It writes a key that another organisation has. That it is refused is the key's doing and not the query's: what
+    /// counts is whether the other's row is changed.
+    pub seizes: bool,
 }
 
 /// The parameter that names the tenant, from 1: as annotated, else the one that is compared with a tenant column.
@@ -34,8 +40,8 @@ pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -
         .map(|(number, _)| *number)
 }
 
-/// The sets of values to try: a few of the organisation's own rows, the same with ranges opened wide, and others'
-/// rows, which must behave as if they were not there. Also the parameters that nothing is known of.
+/// The sets of values to try: a few of the organisation's own rows, the same with ranges opened wide, no organisation
+/// at all, and others' rows, which must behave as if they were not there. Also the parameters that nothing is known of.
 #[must_use]
 pub fn bindings(
     catalog: &Catalog,
@@ -46,15 +52,20 @@ pub fn bindings(
 ) -> Vec<Binding> {
     let binder = Binder {
         catalog,
+        tenancy,
         worlds,
         query,
         inferred,
         tenant: tenant_parameter(query, inferred, tenancy),
     };
     let mut found: Vec<Binding> = Vec::new();
-    let mut add = |label: String, values: Vec<Cell>| {
+    let mut add = |label: String, values: Vec<Cell>, seizes: bool| {
         if !found.iter().any(|other| other.values == values) {
-            found.push(Binding { label, values });
+            found.push(Binding {
+                label,
+                values,
+                seizes,
+            });
         }
     };
     for row in 0..4 {
@@ -67,10 +78,20 @@ pub fn bindings(
             add(
                 format!("{label} {}", row + 1),
                 binder.values(row, wide, None),
+                false,
             );
         }
     }
+    if let Some(tenant) = binder.tenant {
+        // A condition that is left out where nothing is given gives everything.
+        let mut values = binder.values(0, true, None);
+        if let Some(value) = values.get_mut(tenant - 1) {
+            *value = None;
+        }
+        add("no organisation".to_owned(), values, false);
+    }
     let groups: Vec<&RelationName> = binder.groups();
+    let seized = binder.seized();
     for kind in [WorldKind::Different, WorldKind::Twins] {
         // Those whose rows are in the seeded database too: the second tenant's twins, the last one's others.
         let theirs = worlds.others.get(&kind).and_then(|all| match kind {
@@ -82,7 +103,11 @@ pub fn bindings(
         };
         for group in &groups {
             let label = format!("another organisation's row of {group}");
-            add(label, binder.values(0, false, Some((theirs, group))));
+            add(label, binder.values(0, false, Some((theirs, group))), false);
+        }
+        for group in &seized {
+            let label = format!("a key of another organisation's row of {group}");
+            add(label, binder.values(0, false, Some((theirs, group))), true);
         }
     }
     found
@@ -90,6 +115,7 @@ pub fn bindings(
 
 struct Binder<'a> {
     catalog: &'a Catalog,
+    tenancy: &'a Tenancy,
     worlds: &'a Worlds,
     query: &'a Query,
     inferred: &'a Inferred,
@@ -113,6 +139,33 @@ impl<'a> Binder<'a> {
         tables.sort();
         tables.dedup();
         tables
+    }
+
+    /// The tables to which a parameter writes a part of a unique key.
+    fn seized(&self) -> Vec<&'a RelationName> {
+        let written = self.inferred.sources.values().flatten();
+        let mut tables: Vec<&RelationName> = written
+            .filter_map(|source| match source {
+                Source::Column {
+                    table,
+                    column,
+                    by: ':',
+                } if self.is_key(table, column) => Some(table),
+                _ => None,
+            })
+            .collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// Part of a unique key, and not the tenant.
+    fn is_key(&self, table: &RelationName, column: &str) -> bool {
+        self.tenancy.tenant_column(table) != Some(column)
+            && self.catalog.tables.get(table).is_some_and(|table| {
+                let mut unique = table.indexes.iter().filter(|index| index.unique);
+                unique.any(|index| index.plain_columns().contains(&column))
+            })
     }
 
     /// One value for each parameter.
@@ -186,13 +239,15 @@ impl<'a> Binder<'a> {
                 } else {
                     least(&values)
                 }
-            } else if by(':') && !by('=') {
+            } else if by(':') && !by('=') && !(is_theirs && self.is_key(table, column)) {
                 // What is written is a value of the kind, not one that must be there.
                 self.written(table, column, row)
                     .or_else(|| values.get(row % values.len().max(1)).cloned())
             } else if is_theirs {
-                // The first twins have the organisation's own values; the last ones have what it lacks.
-                values.last().cloned()
+                let row = self.stranger(dataset, table);
+                let rows = dataset.get(table);
+                rows.and_then(|rows| rows.cell(row, column)?.clone())
+                    .or_else(|| values.last().cloned())
             } else {
                 values.get(row % values.len().max(1)).cloned()
             };
@@ -263,6 +318,56 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// The row of somebody else's that shows most: the acting tenant lacks what the query looks for in it, and has the
+    /// rows, by their ids, that it refers to.
+    fn stranger(&self, theirs: &Dataset, table: &RelationName) -> usize {
+        let sources = self.inferred.sources.values().flatten();
+        let looked_for: BTreeSet<&str> = sources
+            .filter_map(|source| match source {
+                Source::Column {
+                    table: of,
+                    column,
+                    by: '=' | ':',
+                } if of == table => Some(column.as_str()),
+                _ => None,
+            })
+            .collect();
+        let keys = self.catalog.tables.get(table).into_iter();
+        let referring: BTreeSet<&str> = keys
+            .flat_map(|table| table.foreign_keys.iter())
+            .flat_map(|key| key.columns.iter().map(String::as_str))
+            .filter(|column| self.tenancy.tenant_column(table) != Some(column))
+            .collect();
+        let own = |column: &&str| {
+            let values = column_values(self.dataset(table), table, column);
+            values.into_iter().collect::<BTreeSet<String>>()
+        };
+        let owned: BTreeMap<&str, BTreeSet<String>> = looked_for
+            .union(&referring)
+            .map(|column| (*column, own(column)))
+            .collect();
+        let Some(rows) = theirs.get(table) else {
+            return 0;
+        };
+        let has = |row: usize, column: &str| -> Option<bool> {
+            let value = rows.cell(row, column)?.as_ref()?;
+            Some(owned.get(column)?.contains(value))
+        };
+        let count = |row: usize, columns: &BTreeSet<&str>, wanted: bool| {
+            let all = columns.iter();
+            all.filter(|column| has(row, column) == Some(wanted))
+                .count()
+        };
+        (0..rows.rows.len())
+            .max_by_key(|row| {
+                (
+                    count(*row, &looked_for, false),
+                    count(*row, &referring, true),
+                )
+            })
+            .unwrap_or(0)
+    }
+
     /// The acting tenant's rows, or the shared ones.
     fn dataset(&self, table: &RelationName) -> &'a Dataset {
         if self.worlds.acting.contains_key(table) {
@@ -300,63 +405,4 @@ fn column_values(dataset: &Dataset, table: &RelationName, column: &str) -> Vec<S
             .filter_map(|row| rows.cell(row, column)?.clone())
             .collect()
     })
-}
-
-/// By number where all are numbers, else by text, which orders times and uuids too.
-fn ordered(values: &[String]) -> Vec<&String> {
-    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    match numbers {
-        Some(numbers) => order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b])),
-        None => order.sort_by(|a, b| values[*a].cmp(&values[*b])),
-    }
-    order.into_iter().map(|number| &values[number]).collect()
-}
-
-fn greatest(values: &[String]) -> Option<String> {
-    ordered(values).last().map(ToString::to_string)
-}
-
-fn least(values: &[String]) -> Option<String> {
-    ordered(values).first().map(ToString::to_string)
-}
-
-/// What values of a type are like; `None` where that is not known.
-fn category(kind: &str) -> Option<&'static str> {
-    let kind = kind.split('(').next().unwrap_or(kind).trim_end();
-    Some(match kind {
-        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "number",
-        "boolean" => "boolean",
-        "text" | "character varying" | "character" | "citext" | "name" => "text",
-        "uuid" => "uuid",
-        "date" | "timestamp" | "timestamp without time zone" | "timestamp with time zone" => "time",
-        "interval" => "interval",
-        "json" | "jsonb" => "json",
-        _ => return None,
-    })
-}
-
-/// A plain value of a type; `None` (NULL) where none is known.
-fn by_type(kind: &str) -> Cell {
-    Some(
-        match kind {
-            "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "1",
-            "boolean" => "true",
-            "text" | "character varying" | "citext" => "e",
-            "uuid" => "00000000-0000-4000-8000-000000000000",
-            "date" => "2100-01-01",
-            "timestamp without time zone" | "timestamp with time zone" => "2100-01-01 00:00:00",
-            // Long, since the times of an old seed are old.
-            "interval" => "3650 days",
-            "json" | "jsonb" => "{}",
-            array if array.ends_with("[]") => {
-                return Some(by_type(array.trim_end_matches("[]")).map_or_else(
-                    || "{}".to_owned(),
-                    |item| format!("{{\"{}\"}}", item.replace('"', "\\\"")),
-                ));
-            }
-            _ => return None,
-        }
-        .to_owned(),
-    )
 }

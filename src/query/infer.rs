@@ -79,25 +79,35 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
 }
 
 /// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
-/// `ON CONFLICT (…) WHERE … DO`.
+/// `ON CONFLICT (…) WHERE … DO`, and `OVERRIDING … VALUE`.
 fn readable(sql: &str) -> String {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
+    let are = |start: usize, words: &[&str]| {
+        let rest = tokens.iter().skip(start);
+        rest.zip(words)
+            .filter(|(token, word)| token.is(word))
+            .count()
+            == words.len()
+    };
     let mut text = sql.to_owned();
     for start in (0..tokens.len()).rev() {
-        if !(tokens[start].is("on")
-            && tokens
-                .get(start + 1)
-                .is_some_and(|token| token.is("conflict")))
-        {
-            continue;
-        }
         let rest = || tokens.iter().skip(start + 2);
-        let end = rest()
-            .find(|token| token.is("do"))
-            .map(|token| token.offset);
-        let from = rest()
-            .find(|token| token.is("where"))
-            .map(|token| token.offset);
+        let place = |word: &str| {
+            rest()
+                .find(|token| token.is(word))
+                .map(|token| token.offset)
+        };
+        let (from, end) = if are(start, &["on", "conflict"]) {
+            (place("where"), place("do"))
+        } else if ["system", "user"]
+            .iter()
+            .any(|whose| are(start, &["overriding", whose, "value"]))
+        {
+            let value = place("value").map(|offset| offset + "value".len());
+            (Some(tokens[start].offset), value)
+        } else {
+            continue;
+        };
         if let (Some(from), Some(end)) = (from, end)
             && from < end
         {

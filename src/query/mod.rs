@@ -5,6 +5,7 @@ mod bind;
 mod compare;
 mod file;
 mod infer;
+mod plain;
 
 pub use bind::{Binding, bindings, tenant_parameter};
 pub use compare::{Comparison, compare};

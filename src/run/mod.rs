@@ -30,7 +30,7 @@ pub struct Arena<'a> {
     pub seeded: PgConnectOptions,
     /// A migrated database without rows, as the same.
     pub blank: PgConnectOptions,
-    /// The seeded database as the application's role, where that is configured.
+    /// Another with the same rows, as the application's role, where that is configured.
     pub application: Option<PgConnectOptions>,
     /// How the application acts as one tenant.
     pub access: Option<&'a Access>,

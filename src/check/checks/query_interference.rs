@@ -158,7 +158,11 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     continue;
                 }
                 found.push(Attempt {
-                    purpose: Purpose::Probe,
+                    purpose: if binding.seizes {
+                        Purpose::Attack
+                    } else {
+                        Purpose::Probe
+                    },
                     label: binding.label.clone(),
                     session: Session::Owner,
                     context: Context::Unset,
@@ -504,6 +508,10 @@ fn evidence(
         if let Some(table) = changed.first() {
             let text = format!("it changed rows of {table} that are not the organisation's");
             return Some(with(text, changed, false));
+        }
+        // A key that another organisation has may be refused.
+        if attempt.purpose == Purpose::Attack {
+            continue;
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
             let unique = matches!(code(observation), "23505" | "23P01");

@@ -141,7 +141,7 @@ impl<'a> Maker<'a> {
 
 /// The row's number, shifted for other tenants by what the seed says for column and tenant. The acting tenant's first
 /// rows have the first values whatever the seed: the states that queries ask for must not come and go with it.
-fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
+pub(super) fn shift(seed: u64, place: &RowKey, column: &str) -> u64 {
     if place.tenant == 0 {
         return place.row as u64;
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::cell::shift;
 use super::{Draft, Made, Maker};
 use crate::generate::Part;
+use crate::generate::dice::hash;
 use crate::generate::plan::KeyPlan;
 use crate::model::{Cell, Class, RelationName};
 
@@ -64,7 +66,11 @@ impl<'a> Maker<'a> {
         } else {
             parents.len()
         };
-        let start = dice.below(open) + tried;
+        let start = if tried == 0 && draft.place.part != Part::Spare {
+            self.turn(draft, key, open)
+        } else {
+            dice.below(open) + tried
+        };
         for step in 0..open {
             if parents.give(draft, number, key, (start + step) % open) {
                 return Ok(());
@@ -82,6 +88,21 @@ impl<'a> Maker<'a> {
             "no row of {} could be referred to by {}",
             key.key.target, key.key.name
         ))
+    }
+
+    /// Which of so many parents a row refers to at first: all have their turn, so that each state of a parent meets a
+    /// child; but not in the order of the rows, or equal states would always meet.
+    fn turn(&self, draft: &Draft<'a>, key: &KeyPlan<'a>, parents: usize) -> usize {
+        // The greatest step within two thirds that comes to every parent.
+        let step = (1..=parents * 2 / 3)
+            .rev()
+            .find(|step| common_divisor(*step, parents) == 1)
+            .unwrap_or(1);
+        let turn = shift(self.genes.seed.number, &draft.place, &key.key.name);
+        let first = hash(0, &[&key.key.name]);
+        let row = usize::try_from(turn % (parents.max(1) as u64)).unwrap_or(0);
+        let first = usize::try_from(first % (parents.max(1) as u64)).unwrap_or(0);
+        first + row * step
     }
 
     /// Refers to the parent of this number among the same tenant's rows. Returns whether it is there and fits.
@@ -206,4 +227,8 @@ pub(super) fn refer_to_itself(draft: &mut Draft<'_>) {
             }
         }
     }
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }

@@ -16,6 +16,8 @@ pub(super) struct Moment {
     /// Days from the reference instant.
     low: i64,
     high: i64,
+    /// Something that is to come, or has come already: three rows with the one, three with the other.
+    comes: bool,
     distinct: bool,
     /// Seconds that a value is a multiple of.
     unit: i64,
@@ -25,13 +27,14 @@ pub(super) struct Moment {
 impl Moment {
     pub(super) fn new(profile: &Profile, type_name: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| profile.name.contains(word));
+        let comes = has(&[
+            "due", "expir", "schedul", "end", "until", "valid_to", "next", "deadline",
+        ]);
         let (low, high) = if has(&["creat", "insert", "start", "begin", "valid_from", "since"]) {
             (-360, -181)
         } else if has(&["updat", "modif", "chang"]) {
             (-180, -1)
-        } else if has(&[
-            "due", "expir", "schedul", "end", "until", "valid_to", "next",
-        ]) {
+        } else if comes {
             (1, 180)
         } else {
             (-180, 180)
@@ -46,6 +49,7 @@ impl Moment {
             bounds: (hints.min.is_some() || hints.max.is_some()).then(|| hints.clone()),
             low,
             high,
+            comes: comes && low > 0,
             distinct: profile.distinct,
             unit,
             make,
@@ -76,6 +80,11 @@ impl Moment {
             return (self.make)(cell.instant + self.low * DAY + units(room));
         }
         let day = i64::try_from(dice.between(self.low.into(), self.high.into())).unwrap_or(0);
+        let day = if self.comes && cell.turn / 3 % 2 == 1 {
+            -day
+        } else {
+            day
+        };
         let second = if self.distinct {
             i64::try_from(cell.ordinal % 86_400).unwrap_or(0)
         } else {
