@@ -75,6 +75,10 @@ fn number(profile: &Profile, turn: usize, most: i64) -> Option<String> {
         };
         hints.min.is_none_or(above) && hints.max.is_none_or(below)
     };
-    let turns = if turn % 2 == 0 { [0, most] } else { [most, 0] };
+    let turns = if turn.is_multiple_of(2) {
+        [0, most]
+    } else {
+        [most, 0]
+    };
     turns.into_iter().find(fits).map(|value| value.to_string())
 }

@@ -7,6 +7,7 @@ mod accepted;
 mod assemble;
 mod place;
 mod prepare;
+mod regressions;
 mod shrink;
 
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ use crate::generate::{Generator, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, RelationName, Report, SchemaFacts, ServerFacts, Settings,
-    Tenancy, Timings, Worlds,
+    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Settings, Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -75,6 +76,7 @@ impl Harness {
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
         let started = Instant::now();
         let baseline = accepted::read_baseline(&self.settings)?;
+        let stored = regressions::read(&self.settings)?;
         progress("reading migrations");
         let migrations = self.migrations()?;
         progress("starting a server");
@@ -83,7 +85,8 @@ impl Harness {
             server: since(started),
             ..Timings::default()
         };
-        let result = self.on(&server, migrations, timings, progress).await;
+        let work = self.on(&server, migrations, timings, &stored, progress);
+        let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
             server.keep()
@@ -93,6 +96,7 @@ impl Harness {
         let mut report = result?;
         ended?;
         accepted::accept_and_write(&self.settings, baseline, &mut report)?;
+        regressions::write(&self.settings, stored, &mut report);
         Ok(report)
     }
 
@@ -149,11 +153,18 @@ impl Harness {
         server: &Server,
         migrations: MigrationSet,
         timings: Timings,
+        stored: &[Regression],
         progress: &dyn Fn(&str),
     ) -> Result<Report> {
         let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
         let result = self
-            .check(server, &mut databases, migrations, timings, progress)
+            .check(
+                server,
+                &mut databases,
+                (migrations, stored),
+                timings,
+                progress,
+            )
             .await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
@@ -253,7 +264,7 @@ impl Harness {
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        migrations: MigrationSet,
+        (migrations, stored): (MigrationSet, &[Regression]),
         timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Report, String)> {
@@ -289,7 +300,11 @@ impl Harness {
                 .max(1),
         };
         let run = &self.settings.run;
+        let mut remarks = Vec::new();
+        let replayed =
+            regressions::replay(&arena, scene, stored, &self.settings, &mut remarks).await?;
         let mut judged = assemble::judge(&arena, scene, run, progress).await?;
+        regressions::add(&mut judged, replayed);
         let generator = Arc::new(Generator::new(ground.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
@@ -313,6 +328,7 @@ impl Harness {
             &self.settings.run,
             server,
         );
+        report.remarks.extend(remarks);
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }

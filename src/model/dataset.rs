@@ -77,6 +77,15 @@ pub enum WorldKind {
 }
 
 impl WorldKind {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Absent,
+        Self::Different,
+        Self::Twins,
+        Self::Poisoned,
+        Self::Many,
+    ];
+
     /// The word for it in messages.
     #[must_use]
     pub fn word(self) -> &'static str {

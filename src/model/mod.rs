@@ -9,6 +9,7 @@ mod finding;
 mod glob;
 mod name;
 mod query;
+mod regression;
 mod report;
 mod script;
 mod seeding;
@@ -30,6 +31,7 @@ pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use query::{Query, QueryTenant, Returns};
+pub use regression::{Regression, StoredRow};
 pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
