@@ -1,12 +1,15 @@
 //! Rows → database, by COPY; and which rows the server refuses.
 
+mod circle;
+mod context;
+
 use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::error::{Doing, Result};
 use crate::model::{
-    Catalog, Cell, Dataset, RelationName, Rows, Table, insert, late_columns, late_update,
+    Catalog, Cell, Dataset, RelationName, Rows, Table, Tenancy, insert, late_columns, late_update,
     quoted_list, without,
 };
 
@@ -18,10 +21,14 @@ const PIECE: usize = 64 * 1024;
 pub struct Layout<'a> {
     /// The schema.
     pub catalog: &'a Catalog,
+    /// Whose rows are whose, and how one acts as their tenant.
+    pub tenancy: &'a Tenancy,
     /// Parents first.
     pub order: &'a [RelationName],
     /// Keys whose columns are set in a second pass.
     pub late: &'a BTreeMap<RelationName, Vec<String>>,
+    /// Tables whose rows one statement must load.
+    pub circles: &'a [Vec<RelationName>],
     /// The server is reached by a Unix socket. Over TCP a COPY waits 44 ms for each table (sqlx 0.9.0 lacks
     /// `TCP_NODELAY`, its issue 4335): small tables are then loaded by INSERTs in one message.
     pub socket: bool,
@@ -57,34 +64,53 @@ pub async fn load(
 ) -> Result<Vec<Refused>> {
     let mut found: Vec<Refused> = Vec::new();
     run(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
-    // All at once first; data set by data set, table by table, and row by row, only where that is refused.
+    // All at once first; data set by data set, each as its tenant, and table by table, and row by row, only where that
+    // is refused.
     if taken(connection, layout, datasets).await? {
-        found.extend(settle_constraints(connection, datasets).await?);
         return Ok(found);
     }
     for (number, dataset) in datasets.iter().enumerate() {
-        if datasets.len() > 1 && taken(connection, layout, &[dataset]).await? {
-            continue;
-        }
-        for (table, rows) in parts(layout, &[dataset]) {
-            let orphans = !found.is_empty();
-            if let Some((rows, message)) =
-                load_table(connection, layout, table, rows[0], orphans).await?
-            {
-                found.push(Refused {
-                    dataset: number,
-                    table: table.name.clone(),
-                    rows,
-                    message,
-                });
-            }
-        }
-        if found.is_empty() {
-            found.extend(late_refused(connection, layout, number, dataset).await?);
+        context::enter(connection, layout, dataset).await?;
+        if !taken(connection, layout, &[dataset]).await? {
+            found.extend(refused(connection, layout, number, dataset, !found.is_empty()).await?);
         }
     }
+    context::leave(connection, layout).await?;
     if found.is_empty() {
         found.extend(settle_constraints(connection, datasets).await?);
+    }
+    Ok(found)
+}
+
+/// The rows of a data set that the server refuses; `orphans` where rows that they refer to may have been refused.
+async fn refused(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    number: usize,
+    dataset: &Dataset,
+    orphans: bool,
+) -> Result<Vec<Refused>> {
+    let mut found = Vec::new();
+    for (table, rows) in parts(layout, &[dataset]) {
+        let orphans = orphans || !found.is_empty();
+        if let Some(circle) = circle::of(layout, &table.name) {
+            if circle::begins(circle, &table.name, dataset) {
+                found.extend(
+                    circle::refused(connection, layout, circle, (number, dataset), orphans).await?,
+                );
+            }
+            continue;
+        }
+        let refused = load_table(connection, layout, table, rows[0], orphans).await?;
+        found.extend(refused.map(|(rows, message)| Refused {
+            dataset: number,
+            table: table.name.clone(),
+            rows,
+            message,
+        }));
+    }
+    if found.is_empty() {
+        found.extend(late_refused(connection, layout, number, dataset).await?);
     }
     Ok(found)
 }
@@ -104,6 +130,9 @@ fn parts<'l>(
     })
 }
 
+/// Deferred constraints speak now, and wait again.
+const SETTLE: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
+
 /// Loads data sets that the server is expected to take, or nothing. Returns whether it took them.
 async fn taken(
     connection: &mut PgConnection,
@@ -111,7 +140,11 @@ async fn taken(
     datasets: &[&Dataset],
 ) -> Result<bool> {
     run(connection, "SAVEPOINT watertight_dataset").await?;
-    match copy_all(connection, layout, datasets).await {
+    let copied = match copy_all(connection, layout, datasets).await {
+        Ok(()) => try_run(connection, SETTLE).await,
+        refused => refused,
+    };
+    match copied {
         Ok(()) => Ok(true),
         Err(error) if about_a_row(&error) => {
             run(connection, "ROLLBACK TO SAVEPOINT watertight_dataset").await?;
@@ -130,7 +163,16 @@ async fn copy_all(
     let mut updates = Vec::new();
     for (table, rows) in parts(layout, datasets) {
         let late = late_columns(layout.late.get(&table.name), table);
-        fill(connection, layout, table, &rows, &late).await?;
+        if let Some(circle) = circle::of(layout, &table.name) {
+            if datasets
+                .iter()
+                .any(|dataset| circle::begins(circle, &table.name, dataset))
+            {
+                circle::fill(connection, circle, datasets, layout).await?;
+            }
+        } else {
+            fill(connection, layout, table, &rows, &late).await?;
+        }
         for rows in rows {
             updates.extend(
                 (0..rows.rows.len()).filter_map(|number| late_update(table, rows, number, &late)),
@@ -181,11 +223,7 @@ async fn settle_constraints(
     let Err(error) = try_run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await else {
         return Ok(None);
     };
-    let table = error
-        .as_database_error()
-        .and_then(|e| e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
-        .and_then(|e| Some(RelationName::new(e.schema()?, e.table()?)));
-    let found = table.and_then(|table| {
+    let found = error_table(&error).and_then(|table| {
         let dataset = datasets
             .iter()
             .rposition(|dataset| dataset.contains_key(&table))?;
@@ -202,6 +240,25 @@ async fn settle_constraints(
     }
 }
 
+/// The table that an error is about.
+fn error_table(error: &sqlx::Error) -> Option<RelationName> {
+    let error = error
+        .as_database_error()?
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+    Some(RelationName::new(error.schema()?, error.table()?))
+}
+
+/// What the deferred constraints have to say of a row; a reference whose parent may come later says nothing yet.
+async fn deferred(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    try_run(connection, "SAVEPOINT watertight_deferred").await?;
+    match try_run(connection, SETTLE).await {
+        Err(error) if code(&error).is_some_and(|code| code == "23503") => {
+            try_run(connection, "ROLLBACK TO SAVEPOINT watertight_deferred").await
+        }
+        said => said,
+    }
+}
+
 /// Loads one table's rows, or says which of them the server refuses; `orphans` where rows that they refer to may have
 /// been refused.
 async fn load_table(
@@ -213,7 +270,11 @@ async fn load_table(
 ) -> Result<Option<(Vec<usize>, String)>> {
     let late = late_columns(layout.late.get(&table.name), table);
     run(connection, "SAVEPOINT watertight_load").await?;
-    let Err(error) = fill(connection, layout, table, &[rows], &late).await else {
+    let filled = match fill(connection, layout, table, &[rows], &late).await {
+        Ok(()) => deferred(connection).await,
+        refused => refused,
+    };
+    let Err(error) = filled else {
         run(connection, "RELEASE SAVEPOINT watertight_load").await?;
         return Ok(None);
     };
@@ -228,7 +289,12 @@ async fn load_table(
     for (number, row) in rows.rows.iter().enumerate() {
         run(connection, "SAVEPOINT watertight_row").await?;
         let row = without(row, &rows.columns, &late);
-        if let Err(error) = try_run(connection, &insert(&table.name, &rows.columns, &[row])).await {
+        let inserted = match try_run(connection, &insert(&table.name, &rows.columns, &[row])).await
+        {
+            Ok(()) => deferred(connection).await,
+            refused => refused,
+        };
+        if let Err(error) = inserted {
             run(connection, "ROLLBACK TO SAVEPOINT watertight_row").await?;
             if orphans && code(&error).is_some_and(|code| code == "23503") {
                 orphaned = true;

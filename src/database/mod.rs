@@ -2,11 +2,13 @@
 
 mod application;
 mod lease;
+mod partition;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 pub use application::application_login;
+pub use partition::complete_partitions;
 
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};

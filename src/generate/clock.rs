@@ -5,6 +5,11 @@ use crate::model::Datum;
 /// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;
 
+/// Whether a type, by its name, is a date or a time of one.
+pub(super) fn is_time(of: &str) -> bool {
+    matches!(of, "date" | "timestamp" | "timestamptz")
+}
+
 /// `2026-11-22`, in UTC.
 pub(super) fn date(seconds: i64) -> String {
     Datum::Date(seconds.div_euclid(DAY)).to_string()

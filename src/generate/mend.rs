@@ -1,7 +1,8 @@
 //! Values chosen again until a row holds the CHECKs that can be read.
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
+use super::clock;
 use super::hints::plain_column;
 use super::plan::{CheckPlan, TablePlan};
 use super::rows::Draft;
@@ -72,7 +73,7 @@ pub(super) fn view<'v, 't>(
 }
 
 /// The name of a column's type, domains taken off.
-fn kind<'c>(catalog: &'c Catalog, table: &TablePlan<'_>, column: &str) -> &'c str {
+pub(super) fn kind<'c>(catalog: &'c Catalog, table: &TablePlan<'_>, column: &str) -> &'c str {
     let oid = table.table.column(column).map_or(0, |c| c.type_oid);
     catalog
         .types
@@ -80,59 +81,176 @@ fn kind<'c>(catalog: &'c Catalog, table: &TablePlan<'_>, column: &str) -> &'c st
         .map_or("", |of| of.name.as_str())
 }
 
-/// Sets a column to what an equation wants: `total = quantity * price`. Returns whether there was one.
-pub(super) fn solve(catalog: &Catalog, draft: &mut Draft<'_>, check: &CheckPlan) -> bool {
-    let mut equations = Vec::new();
-    conjuncts(&check.expr, &mut equations);
-    for (column, other) in equations {
-        if !draft.table.is_free(&column) {
-            continue;
-        }
-        let wanted = {
-            let get = |name: &str| draft.get(name);
-            let view = view(catalog, draft, &get);
-            worth(other, &|name| view.worth(name))
-        };
-        let cell: Cell = match wanted {
-            Worth::Number(value) => {
-                let whole = kind(catalog, draft.table, &column).starts_with("int");
-                if whole && value.fract() != 0.0 {
-                    continue;
-                }
-                Some(value.to_string())
-            }
-            Worth::Text(text) => Some(text),
-            Worth::Bool(value) => Some(value.to_string()),
-            Worth::Null | Worth::Unknown => continue,
-        };
-        if draft.get(&column) != Some(&cell) {
-            draft.set(&column, cell);
-            return true;
-        }
-    }
-    false
+/// What an expression over the draft comes to.
+fn told(catalog: &Catalog, draft: &Draft<'_>, expr: &Expr) -> Worth {
+    let get = |name: &str| draft.get(name);
+    let view = view(catalog, draft, &get);
+    worth(expr, &|name| view.worth(name))
 }
 
-/// The equations between a column and anything else that must all hold.
-fn conjuncts<'e>(expr: &'e Expr, into: &mut Vec<(String, &'e Expr)>) {
+/// What was done for a CHECK that the draft breaks.
+pub(super) enum Repair {
+    /// A column was set to what the CHECK wants.
+    Done,
+    /// This column wants another value, and one that is not NULL.
+    Choose(String),
+    /// Nothing that could be read off the CHECK.
+    Unknown,
+}
+
+/// Changes one column so that less of a broken expression is broken: `total = quantity * price` says what a total is,
+/// `ends_at <= starts_at + '8 hours'` where an end is at the latest, and one arm of an OR is enough, each in its turn.
+pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn: u32) -> Repair {
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Or};
     match expr {
-        Expr::Nested(inner) => conjuncts(inner, into),
+        Expr::Nested(inner) => repair(catalog, draft, inner, turn),
         Expr::BinaryOp {
             left,
-            op: BinaryOperator::And,
+            op: And,
             right,
         } => {
-            conjuncts(left, into);
-            conjuncts(right, into);
+            let broken = told(catalog, draft, left) == Worth::Bool(false);
+            let first = if broken { left } else { right };
+            repair(catalog, draft, first, turn)
         }
         Expr::BinaryOp {
             left,
-            op: BinaryOperator::Eq,
+            op: Or,
             right,
         } => {
-            into.extend(plain_column(left).map(|column| (column, right.as_ref())));
-            into.extend(plain_column(right).map(|column| (column, left.as_ref())));
+            let arms = if turn.is_multiple_of(2) {
+                [left, right]
+            } else {
+                [right, left]
+            };
+            match repair(catalog, draft, arms[0], turn / 2) {
+                Repair::Unknown => repair(catalog, draft, arms[1], turn / 2),
+                done => done,
+            }
         }
-        _ => {}
+        Expr::BinaryOp {
+            left,
+            op: op @ (Eq | Lt | LtEq | Gt | GtEq),
+            right,
+        } => {
+            let turned = match op {
+                Lt => Gt,
+                LtEq => GtEq,
+                Gt => Lt,
+                GtEq => LtEq,
+                _ => Eq,
+            };
+            let sides = [(left, op.clone(), right), (right, turned, left)];
+            let sides = if turn.is_multiple_of(2) {
+                sides
+            } else {
+                let [a, b] = sides;
+                [b, a]
+            };
+            for (column, op, other) in sides {
+                if let Some(column) = plain_column(column)
+                    && set(catalog, draft, &column, &op, other)
+                {
+                    return Repair::Done;
+                }
+            }
+            Repair::Unknown
+        }
+        Expr::IsNull(inner) => match plain_column(inner) {
+            Some(column) if can_be_null(draft, &column) => {
+                draft.set(&column, None);
+                Repair::Done
+            }
+            _ => Repair::Unknown,
+        },
+        Expr::IsNotNull(inner) => match plain_column(inner) {
+            Some(column) if draft.table.is_free(&column) => Repair::Choose(column),
+            _ => Repair::Unknown,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => truth(catalog, draft, expr, "false"),
+        _ => truth(catalog, draft, expr, "true"),
     }
+}
+
+/// A boolean column by itself, set to this.
+fn truth(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, to: &str) -> Repair {
+    match plain_column(expr) {
+        Some(column)
+            if draft.table.is_free(&column) && kind(catalog, draft.table, &column) == "bool" =>
+        {
+            draft.set(&column, Some(to.to_owned()));
+            Repair::Done
+        }
+        _ => Repair::Unknown,
+    }
+}
+
+fn can_be_null(draft: &Draft<'_>, column: &str) -> bool {
+    draft.table.is_free(column)
+        && draft.table.columns.iter().any(|(known, profile)| {
+            known.name == column && !known.not_null && !profile.hints.not_null
+        })
+}
+
+/// Sets a column to what it is compared with, or to what lies right beside it. Returns whether that is something new.
+fn set(
+    catalog: &Catalog,
+    draft: &mut Draft<'_>,
+    column: &str,
+    op: &BinaryOperator,
+    other: &Expr,
+) -> bool {
+    if !draft.table.is_free(column) {
+        return false;
+    }
+    let beside = match op {
+        BinaryOperator::Lt => -1.0,
+        BinaryOperator::Gt => 1.0,
+        _ => 0.0,
+    };
+    let of = kind(catalog, draft.table, column);
+    let cell: Cell = match told(catalog, draft, other) {
+        Worth::Number(value) => printed(of, value, beside),
+        Worth::Text(text) => match clock::seconds(&text) {
+            Some(seconds) if clock::is_time(of) => printed(of, seconds, beside),
+            _ if beside == 0.0 => Some(text),
+            _ => None,
+        },
+        Worth::Bool(value) if beside == 0.0 => Some(value.to_string()),
+        _ => None,
+    };
+    let new = cell.is_some() && draft.get(column) != Some(&cell);
+    if new {
+        draft.set(column, cell);
+    }
+    new
+}
+
+/// A number (or seconds since 1970) as a value of this type, a step further where it is not the number itself.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds and numbers of a row that the generator made"
+)]
+fn printed(of: &str, value: f64, beside: f64) -> Cell {
+    let seconds = value as i64 + beside as i64;
+    Some(match of {
+        "date" => clock::date(value as i64 + beside as i64 * clock::DAY),
+        "timestamp" => clock::timestamp(seconds),
+        "timestamptz" => clock::instant(seconds),
+        _ if of.starts_with("int") => {
+            if value.fract() != 0.0 && beside == 0.0 {
+                return None;
+            }
+            let whole = if beside < 0.0 {
+                value.ceil()
+            } else {
+                value.floor()
+            };
+            (whole + beside).to_string()
+        }
+        _ => (value + beside).to_string(),
+    })
 }

@@ -21,6 +21,8 @@ pub(super) struct Plan<'a> {
     pub(super) tables: BTreeMap<&'a RelationName, TablePlan<'a>>,
     /// Keys whose columns are set in a second pass, by table.
     pub(super) late: BTreeMap<RelationName, Vec<String>>,
+    /// Tables that need each other's rows at once, each time next to each other in the order.
+    pub(super) circles: Vec<Vec<RelationName>>,
 }
 
 /// The plan of one table.
@@ -70,6 +72,7 @@ impl<'a> Plan<'a> {
             order: Vec::new(),
             tables: BTreeMap::new(),
             late: BTreeMap::new(),
+            circles: Vec::new(),
         };
         for table in catalog.roots() {
             if let Some(class) = tenancy.classes.get(&table.name)
@@ -85,54 +88,117 @@ impl<'a> Plan<'a> {
     }
 
     /// Orders tables by their keys. In a circle a nullable key waits; where none is nullable, the circle is loaded
-    /// with its keys deferred, and the row refers to the one of the same number.
+    /// with its keys deferred or in one statement, and a row refers to the one of the same number.
     fn sort(&mut self) {
-        let mut done: BTreeSet<&RelationName> = BTreeSet::new();
-        let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
+        let mut done: BTreeSet<&'a RelationName> = BTreeSet::new();
+        let mut circle: Vec<&'a RelationName> = Vec::new();
         while done.len() < self.tables.len() {
-            let missing = |plan: &TablePlan<'a>, key: &ForeignKey| {
+            let open: Vec<&'a RelationName> = self
+                .tables
+                .keys()
+                .copied()
+                .filter(|name| !done.contains(name))
+                .collect();
+            // What a circle was begun with is ended first.
+            let choice: &[&'a RelationName] = if circle.is_empty() { &open } else { &circle };
+            let free = |all: bool| {
+                choice.iter().copied().find(|name| {
+                    let mut needed = self.waits_for(&self.tables[name], &done, all);
+                    needed.next().is_none()
+                })
+            };
+            let next = free(true)
+                .or_else(|| free(false))
+                .or_else(|| circle.first().copied());
+            let next = next.unwrap_or_else(|| {
+                circle = self.smallest_circle(&open, &done);
+                circle.first().copied().unwrap_or(open[0])
+            });
+            self.delay(next, &done);
+            circle.retain(|name| *name != next);
+            done.insert(next);
+            self.order.push(next);
+        }
+    }
+
+    /// The tables not yet done that a table's keys need; with `all`, also those that its nullable keys may refer to.
+    fn waits_for(
+        &self,
+        plan: &TablePlan<'a>,
+        done: &BTreeSet<&'a RelationName>,
+        all: bool,
+    ) -> impl Iterator<Item = &'a RelationName> {
+        // The key of the tenant column alone chooses no parent, but its parent must be there.
+        let needed = plan
+            .keys
+            .iter()
+            .filter(|key| all || key.nullable.is_empty());
+        let keys: Vec<&'a ForeignKey> = plan
+            .tenant_keys()
+            .chain(needed.map(|key| key.key))
+            .filter(|key| {
                 key.target != plan.table.name
                     && !done.contains(&key.target)
                     && self.tables.contains_key(&key.target)
-            };
-            let waits = |plan: &TablePlan<'a>, optional: bool| {
-                // The key of the tenant column alone chooses no parent, but its parent must be there.
-                plan.tenant_keys().any(|key| missing(plan, key))
-                    || plan
-                        .keys
-                        .iter()
-                        .any(|key| missing(plan, key.key) && (optional || key.nullable.is_empty()))
-            };
-            let open = || {
-                self.tables
-                    .values()
-                    .filter(|plan| !done.contains(&plan.table.name))
-            };
-            let next = open()
-                .find(|plan| !waits(plan, true))
-                .or_else(|| open().find(|plan| !waits(plan, false)))
-                .or_else(|| open().next())
-                .map(|plan| &plan.table.name);
-            let Some(next) = next else { return };
-            if let Some(plan) = self.tables.get_mut(next) {
-                for key in &mut plan.keys {
-                    if key.key.target != *next
-                        && known.contains(&key.key.target)
-                        && !done.contains(&key.key.target)
-                    {
-                        key.late = true;
-                        // A deferred key bears its value at once; one that is not must wait as NULL.
-                        if !key.key.deferrable && !key.nullable.is_empty() {
-                            self.late
-                                .entry(next.clone())
-                                .or_default()
-                                .push(key.key.name.clone());
-                        }
-                    }
-                }
+            })
+            .collect();
+        keys.into_iter().map(|key| &key.target)
+    }
+
+    /// Tables that need each other, and nothing else that is not done: the smallest set that a table reaches. It is
+    /// noted where one statement must load it.
+    fn smallest_circle(
+        &mut self,
+        open: &[&'a RelationName],
+        done: &BTreeSet<&'a RelationName>,
+    ) -> Vec<&'a RelationName> {
+        let reach = |start: &'a RelationName| {
+            let mut met = BTreeSet::new();
+            let mut next = vec![start];
+            while let Some(name) = next.pop() {
+                let new = self.waits_for(&self.tables[name], done, false);
+                next.extend(new.filter(|name| met.insert(*name)));
             }
-            done.insert(next);
-            self.order.push(next);
+            met
+        };
+        let circle: Vec<&RelationName> = open
+            .iter()
+            .map(|name| reach(name))
+            .min_by_key(BTreeSet::len)
+            .map(|names| names.into_iter().collect())
+            .unwrap_or_default();
+        let stiff = circle.iter().any(|name| {
+            let mut keys = self.tables[name].keys.iter();
+            keys.any(|key| {
+                key.nullable.is_empty() && !key.key.deferrable && circle.contains(&&key.key.target)
+            })
+        });
+        if stiff && circle.len() > 1 {
+            let names = circle.iter().map(|name| (*name).clone());
+            self.circles.push(names.collect());
+        }
+        circle
+    }
+
+    /// The keys of a table whose parents are made after it.
+    fn delay(&mut self, table: &'a RelationName, done: &BTreeSet<&'a RelationName>) {
+        let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
+        let Some(plan) = self.tables.get_mut(table) else {
+            return;
+        };
+        for key in &mut plan.keys {
+            let target = &key.key.target;
+            if target == table || !known.contains(target) || done.contains(target) {
+                continue;
+            }
+            key.late = true;
+            // A deferred key bears its value at once; one that is not must wait as NULL.
+            if !key.key.deferrable && !key.nullable.is_empty() {
+                self.late
+                    .entry(table.clone())
+                    .or_default()
+                    .push(key.key.name.clone());
+            }
         }
     }
 }
@@ -181,6 +247,11 @@ impl<'a> TablePlan<'a> {
             checks: checks(table),
             bounds: table.bounds.iter().map(|bound| bounds(bound)).collect(),
         }
+    }
+
+    /// A writable column and what is known of it.
+    pub(super) fn known(&self, name: &str) -> Option<&(&'a Column, Profile)> {
+        self.columns.iter().find(|(column, _)| column.name == name)
     }
 
     /// The value can be chosen freely: it is neither the tenant nor a reference.

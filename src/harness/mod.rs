@@ -8,6 +8,7 @@ mod assemble;
 mod place;
 mod prepare;
 mod regressions;
+mod settle;
 mod shrink;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use std::time::Instant;
 use sqlx::Connection as _;
 
 use crate::check::Scene;
-use crate::database::{Databases, application_login, connect, execute};
+use crate::database::{Databases, application_login, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Seed};
 use crate::load::Layout;
@@ -203,6 +204,7 @@ impl Harness {
         let started = Instant::now();
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
+        complete_partitions(&mut template).await?;
         let catalog = crate::introspect::introspect(&mut template).await?;
         let tenancy = crate::tenancy::classify(
             &catalog,
@@ -232,14 +234,16 @@ impl Harness {
             existing: &existing,
         };
         let worlds =
-            prepare::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
+            settle::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
         let mut queries = self.queries()?;
         prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
         let layout = Layout {
             catalog: &catalog,
+            tenancy: &tenancy,
             order: &worlds.order,
             late: &worlds.late,
+            circles: &worlds.circles,
             socket,
         };
         load_all(&mut connection, layout, &worlds.seeded()).await?;
@@ -294,6 +298,7 @@ impl Harness {
             application,
             access: self.settings.access.as_ref(),
             catalog: &ground.catalog,
+            tenancy: &ground.tenancy,
             worlds: &ground.worlds,
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)

@@ -130,6 +130,8 @@ pub struct Worlds {
     pub spares: Vec<Dataset>,
     /// Foreign keys that wait: their columns are NULL in the first pass and set in a second one, for cycles.
     pub late: BTreeMap<RelationName, Vec<String>>,
+    /// Tables whose rows need each other at once: one statement loads them. They stand next to each other in `order`.
+    pub circles: Vec<Vec<RelationName>>,
     /// By token.
     pub canaries: BTreeMap<String, Canary>,
     /// Tables that got fewer rows than asked for, and why.

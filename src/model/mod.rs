@@ -36,7 +36,7 @@ pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, permuted, without};
+pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
 pub use settings::{
     Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
     TenantSettings,

@@ -123,6 +123,7 @@ impl Regression {
         Ok(Worlds {
             order: frame.order.clone(),
             late: frame.late.clone(),
+            circles: frame.circles.clone(),
             tenants: self.organisations.clone(),
             shared: parts.next().unwrap_or_default(),
             acting: parts.next().unwrap_or_default(),

@@ -34,7 +34,7 @@ impl Worlds {
         let mut list = Vec::new();
         let mut waits = false;
         for dataset in self.loaded(kind, layout) {
-            let mut updates = Vec::new();
+            let (mut updates, mut pending, mut around) = (Vec::new(), Vec::new(), None);
             for name in &self.order {
                 let rows = dataset.get(name).filter(|rows| !rows.rows.is_empty());
                 let (Some(rows), Some(table)) = (rows, catalog.tables.get(name)) else {
@@ -42,12 +42,20 @@ impl Worlds {
                 };
                 waits |= table.foreign_keys.iter().any(|key| key.deferrable);
                 let late = late_columns(self.late.get(name), table);
-                list.push(insert_given(table, rows, &late));
+                let insert = insert_given(table, rows, &late);
+                let circle = self.circles.iter().position(|circle| circle.contains(name));
+                if circle.is_none() || circle != around {
+                    list.extend(together(&pending));
+                    pending.clear();
+                }
+                around = circle;
+                pending.push(insert);
                 updates.extend(
                     (0..rows.rows.len())
                         .filter_map(|number| late_update(table, rows, number, &late)),
                 );
             }
+            list.extend(together(&pending));
             list.append(&mut updates);
         }
         if waits {
@@ -56,6 +64,21 @@ impl Worlds {
         }
         list
     }
+}
+
+/// INSERTs as one statement, at the end of which the keys between their tables are checked.
+#[must_use]
+pub fn together(inserts: &[String]) -> Option<String> {
+    let (last, others) = inserts.split_last()?;
+    if others.is_empty() {
+        return Some(last.clone());
+    }
+    let named: Vec<String> = others
+        .iter()
+        .enumerate()
+        .map(|(number, insert)| format!("w{number} AS ({insert})"))
+        .collect();
+    Some(format!("WITH {} {last}", named.join(", ")))
 }
 
 /// An INSERT of rows, without the columns that are NULL in all of them anyway.

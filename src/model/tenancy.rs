@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, RelationName, literal, quoted, split};
+use super::{Catalog, RelationName, Token, TokenKind, Tokens, literal, quoted, split};
 
 /// What NULL in a tenant column means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,29 @@ impl Access {
                 Err(_) => vec![sql],
             })
             .collect()
+    }
+
+    /// The settings that the context sets, as far as its text says so: by `set_config('name', …)` or `SET name`.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for sql in &self.context {
+            let tokens: Vec<Token<'_>> = Tokens::new(sql).flatten().collect();
+            for (at, token) in tokens.iter().enumerate() {
+                let rest = &tokens[at + 1..];
+                if token.is("set_config") {
+                    let name = rest.get(1).filter(|name| name.kind == TokenKind::Literal);
+                    found.extend(name.map(|name| name.text.trim_matches('\'').to_owned()));
+                } else if at == 0 && token.is("set") {
+                    let words = rest
+                        .iter()
+                        .skip_while(|word| word.is("local") || word.is("session"))
+                        .take_while(|word| !word.is("to") && !word.is_symbol('='));
+                    found.push(words.map(|word| word.text).collect());
+                }
+            }
+        }
+        found
     }
 }
 

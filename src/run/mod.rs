@@ -20,7 +20,7 @@ use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
-    WorldKind, Worlds, permuted,
+    Tenancy, WorldKind, Worlds, permuted,
 };
 
 /// Where cases run.
@@ -36,6 +36,8 @@ pub struct Arena<'a> {
     pub access: Option<&'a Access>,
     /// The schema.
     pub catalog: &'a Catalog,
+    /// Whose rows are whose.
+    pub tenancy: &'a Tenancy,
     /// The rows.
     pub worlds: &'a Worlds,
     /// The bound on a statement, in seconds.
@@ -46,8 +48,10 @@ impl<'a> Arena<'a> {
     fn layout(&self) -> Layout<'a> {
         Layout {
             catalog: self.catalog,
+            tenancy: self.tenancy,
             order: &self.worlds.order,
             late: &self.worlds.late,
+            circles: &self.worlds.circles,
             socket: self.blank.get_socket().is_some(),
         }
     }

@@ -102,7 +102,10 @@ WHERE p.organisation_id = $1 AND (n.organisation_id = $1 OR p.id = '00000000-000
 ";
     let text = case["rows"].to_string();
     let rows = case["rows"].as_array().unwrap();
-    let person = rows.iter().find(|row| row["table"] == "public.people").unwrap();
+    let person = rows
+        .iter()
+        .find(|row| row["table"] == "public.people")
+        .unwrap();
     let id = person["cells"]["id"].as_str().unwrap().to_owned();
     let text = text.replace(&id, "00000000-0000-4000-8000-00000000abcd");
     case["rows"] = serde_json::from_str(&text).unwrap();

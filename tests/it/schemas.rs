@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use rstest::rstest;
-use watertight::Harness;
-use watertight::model::RunVerdict;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use watertight::model::{RunVerdict, Settings};
+use watertight::{Harness, introspect, tenancy};
 
 use crate::fixture::{Fixture, lines};
+use crate::{psql, server};
 
 #[rstest]
 #[tokio::test]
@@ -16,11 +18,15 @@ async fn a_schema_is_judged_as_its_style_deserves(
     #[values(None, Some("0123456789abcdef@1767225600"))] seed: Option<&str>,
 ) {
     let fixture = Fixture::read(&path);
-    let mut settings = fixture.settings("local");
+    // A server of the test's own, given by URL: it ends with the test, whatever is kept on it.
+    let server = server::local().await;
+    let url = server.url(server.administrator(), server.maintenance_database());
+    let mut settings = fixture.settings(&url);
+    settings.run.keep = true;
     if let Some(seed) = seed {
         settings.run.seed = Some(seed.to_owned());
     }
-    let report = Harness::new(settings).run(&|_| {}).await.unwrap();
+    let report = Harness::new(settings.clone()).run(&|_| {}).await.unwrap();
     assert_eq!(
         lines(&report),
         fixture.expected,
@@ -40,4 +46,28 @@ async fn a_schema_is_judged_as_its_style_deserves(
         RunVerdict::Held
     };
     assert_eq!(report.verdict(), expected);
+    let kept = psql::kept(&report);
+    psql::paste(&kept, include_str!("schemas/revalidate.sql"));
+    assert_everybody_has_rows_everywhere(&kept, &settings).await;
+    server.stop().await.unwrap();
+}
+
+/// Every organisation has rows in every table whose rows belong to one.
+async fn assert_everybody_has_rows_everywhere(url: &str, settings: &Settings) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let catalog = introspect::introspect(&mut connection).await.unwrap();
+    let tenancy = tenancy::classify(&catalog, &settings.tenant, None).unwrap();
+    for table in tenancy.owned() {
+        let of = tenancy.tenant_expression(&catalog, table, "t").unwrap();
+        let sql = format!("SELECT count(DISTINCT {of}) FROM {} t", table.quoted());
+        let row = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        let organisations: i64 = row.get(0);
+        assert!(
+            organisations >= i64::try_from(settings.run.organisations).unwrap(),
+            "{table} has rows of {organisations} organisations"
+        );
+    }
 }

@@ -62,6 +62,11 @@ impl<'a> Maker<'a> {
                     instant: self.genes.seed.instant,
                 };
                 for number in &late {
+                    // Where there must be one, the one of the same number: each is referred to once.
+                    let key = &table.keys[*number];
+                    if key.nullable.is_empty() && self.refer_to(&mut draft, *number, key, row) {
+                        continue;
+                    }
                     // A row that finds no parent keeps NULL; where that is not allowed, the server will say so.
                     let _ = self.refer(&mut draft, *number, &table.keys[*number]);
                 }

@@ -4,6 +4,7 @@ mod cell;
 mod circle;
 mod draft;
 mod refer;
+mod stretch;
 mod twin;
 mod unique;
 mod worlds;
@@ -11,7 +12,7 @@ mod worlds;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use super::mend;
+use super::mend::{self, Repair};
 use super::plan::{Plan, TablePlan};
 use super::{Genes, Ground, Part, RowKey};
 use crate::model::{Canary, Class, RelationName, Worlds};
@@ -215,6 +216,7 @@ impl<'a> Maker<'a> {
         }
         refer_to_itself(&mut draft);
         order_pairs(&mut draft);
+        stretch::lay_out(self.ground.catalog, &mut draft);
         self.mend(&mut draft)?;
         Ok(draft)
     }
@@ -243,21 +245,43 @@ impl<'a> Maker<'a> {
                 };
             }
             draft.again += 1;
-            if mend::solve(catalog, draft, check) {
-                continue;
+            // Now and then the dice say: what was read may lead in a circle.
+            let repair = if draft.again.is_multiple_of(4) {
+                Repair::Unknown
+            } else {
+                mend::repair(catalog, draft, &check.expr, draft.again - 1)
+            };
+            match repair {
+                Repair::Done => continue,
+                Repair::Choose(name) => {
+                    self.choose(draft, &name)?;
+                    continue;
+                }
+                Repair::Unknown => {}
             }
             for name in free {
-                if let Some((column, profile)) = draft
-                    .table
-                    .columns
-                    .iter()
-                    .find(|(column, _)| column.name == *name)
-                {
+                if let Some((column, profile)) = draft.table.known(name) {
                     let cell = self.cell(draft, column, profile)?;
                     draft.set(name, cell);
                 }
             }
             order_pairs(draft);
+        }
+        Ok(())
+    }
+
+    /// Chooses another value for a column until it is not NULL.
+    fn choose(&mut self, draft: &mut Draft<'a>, name: &str) -> Result<(), String> {
+        let Some((column, profile)) = draft.table.known(name) else {
+            return Ok(());
+        };
+        while draft.again < MENDS {
+            draft.again += 1;
+            let cell = self.cell(draft, column, profile)?;
+            if cell.is_some() {
+                draft.set(name, cell);
+                break;
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::{Made, model_cell, order_pairs};
 use super::refer::{refer_to_itself, waits_for_itself};
-use super::{Draft, EXTRA_TWINS, Maker};
+use super::{Draft, EXTRA_TWINS, Maker, stretch};
 use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::{Part, reach};
 use crate::model::{Cell, Class};
@@ -86,6 +86,9 @@ impl<'a> Maker<'a> {
         }
         refer_to_itself(&mut draft);
         order_pairs(&mut draft);
+        if extra || draft.attempt > 0 {
+            stretch::lay_out(self.ground.catalog, &mut draft);
+        }
         self.mend(&mut draft)?;
         Ok(draft)
     }

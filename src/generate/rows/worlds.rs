@@ -54,6 +54,7 @@ impl Maker<'_> {
                 .collect(),
             spares: vec![dataset(Part::Spare, 0), dataset(Part::Spare, 1)],
             late: plan.late.clone(),
+            circles: plan.circles.clone(),
             untwinned: untwinned(plan),
             gaps,
             canaries: self.canaries,

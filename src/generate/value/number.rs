@@ -64,7 +64,7 @@ fn span(low: i128, high: i128) -> i128 {
 /// The upper bound: the lower quarter of what is allowed, and less where the server has refused the row, for sums over
 /// several rows are bounded more often than not.
 fn smaller(low: i128, high: i128, salt: u32) -> i128 {
-    low + (high - low) / i128::from(4 + 4 * salt)
+    low + (high - low) / (4_i128 << salt.min(32))
 }
 
 /// The bounds in units of which `unit` make a whole, as CHECKs set them; else from 1 to 1,000.

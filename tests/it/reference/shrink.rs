@@ -252,8 +252,10 @@ async fn a_property_that_fails_shrinks_to_one_row_each() {
     let datasets: Vec<&Dataset> = datasets.iter().map(AsRef::as_ref).collect();
     let layout = load::Layout {
         catalog: &catalog,
+        tenancy: &tenancy,
         order: &worlds.order,
         late: &worlds.late,
+        circles: &worlds.circles,
         socket: true,
     };
     sqlx::raw_sql("BEGIN")

@@ -31,11 +31,13 @@ pub(super) async fn schema() -> (scratch::Database, PgConnection, Catalog, Tenan
     (database, connection, catalog, tenancy)
 }
 
-fn layout<'a>(catalog: &'a Catalog, worlds: &'a Worlds) -> Layout<'a> {
+fn layout<'a>(ground: Ground<'a>, worlds: &'a Worlds) -> Layout<'a> {
     Layout {
-        catalog,
+        catalog: ground.catalog,
+        tenancy: ground.tenancy,
         order: &worlds.order,
         late: &worlds.late,
+        circles: &worlds.circles,
         socket: true,
     }
 }
@@ -57,7 +59,7 @@ async fn settled(
     genes.kinds = BTreeSet::from([kind]);
     for _ in 0..30 {
         let worlds = generator.decode(&genes);
-        let layout = layout(ground.catalog, &worlds);
+        let layout = layout(ground, &worlds);
         run(connection, "BEGIN").await;
         let mut refused = Vec::new();
         for (part, tenant, datasets) in [
@@ -113,7 +115,7 @@ async fn poisoned_rows_break_what_is_evaluated_on_them() {
         run(&mut connection, "BEGIN").await;
         let loaded = worlds.loaded(kind, 0);
         let datasets: Vec<&Dataset> = loaded.iter().map(AsRef::as_ref).collect();
-        let refused = load(&mut connection, layout(&catalog, &worlds), &datasets);
+        let refused = load(&mut connection, layout(ground, &worlds), &datasets);
         assert!(refused.await.unwrap().is_empty());
         let poisoned = kind == WorldKind::Poisoned;
         for (sql, sqlstate) in [

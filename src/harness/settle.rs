@@ -1,0 +1,261 @@
+//! Worlds that the server accepts: what it refuses is made anew.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+
+use crate::database::execute;
+use crate::error::{Error, Result};
+use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
+use crate::load::{Layout, Refused, load};
+use crate::model::{Dataset, RelationName, RunSettings, WorldKind, Worlds, insert};
+
+/// A row is made anew so often before it is given up.
+const SALTS: u32 = 40;
+
+/// A row that only adds to others of its kind is made anew so often.
+const EXTRA_SALTS: u32 = 8;
+
+/// After so many refusals the other rows of the table are made anew, too.
+const FELLOWS: u32 = 6;
+
+/// Rounds of making and judging: bounds the time that a schema which refuses everything can take.
+const ROUNDS: usize = 400;
+
+/// Makes worlds until the server refuses no row of them: a refused row is made anew, and given up after many tries.
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    ground: Ground<'_>,
+    run: &RunSettings,
+    seed: Seed,
+    socket: bool,
+) -> Result<Worlds> {
+    let generator = Generator::new(ground);
+    let mut genes = Genes::new(seed, run.organisations, run.rows);
+    let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
+    let mut stuck: BTreeMap<RelationName, (String, u32)> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let mut worlds = generator.decode(&genes);
+        execute(connection, "BEGIN").await?;
+        let refused = judge(connection, ground, &worlds, socket).await;
+        execute(connection, "ROLLBACK").await?;
+        let refused = refused?;
+        if refused.is_empty() {
+            for (table, reason) in reasons {
+                if let Some(gap) = worlds.gaps.get_mut(&table) {
+                    *gap = reason;
+                }
+            }
+            return Ok(worlds);
+        }
+        let hopeless = hopeless(&refused, &worlds, &mut stuck);
+        for (key, message) in refused {
+            // Towards the end what is refused is given up at once, so that the others get their chance.
+            let patience = if round > ROUNDS / 4 * 3 {
+                1
+            } else {
+                patience(&key, &worlds)
+            };
+            reasons.insert(key.table.clone(), message);
+            let salt = genes.salts.entry(key.clone()).or_default();
+            *salt += 1;
+            if *salt >= patience || hopeless.contains(&key.table) {
+                genes.dropped.insert(key);
+            } else if *salt == FELLOWS {
+                others_anew(&mut genes, &key, &worlds);
+            }
+        }
+    }
+    let said: Vec<String> = reasons
+        .iter()
+        .map(|(table, reason)| format!("{table}: {reason}"))
+        .collect();
+    Err(Error::Server(format!(
+        "no rows could be made that the server accepts; it said: {}",
+        said.join("; ")
+    )))
+}
+
+/// How often a row is made anew: spare rows and the twins that have no model are there for more, not for all.
+fn patience(key: &RowKey, worlds: &Worlds) -> u32 {
+    let models = || {
+        let acting = worlds.acting.get(&key.table);
+        acting.and_then(|rows| rows.numbers.last().copied())
+    };
+    match key.part {
+        Part::Spare => EXTRA_SALTS,
+        Part::Twins if models().is_none_or(|last| key.row > last) => EXTRA_SALTS,
+        _ => SALTS,
+    }
+}
+
+/// A row that is refused again and again may be refused for the others of its table: they have spent a sum that it
+/// has to share with them. They are made anew, too.
+fn others_anew(genes: &mut Genes, key: &RowKey, worlds: &Worlds) {
+    let dataset = match key.part {
+        Part::Acting => Some(&worlds.acting),
+        Part::Different => worlds
+            .others(WorldKind::Different)
+            .get(key.tenant - 1)
+            .copied(),
+        _ => None,
+    };
+    let rows = dataset.and_then(|dataset| dataset.get(&key.table));
+    for row in rows
+        .into_iter()
+        .flat_map(|rows| rows.numbers.iter().copied())
+    {
+        let other = RowKey { row, ..key.clone() };
+        if other != *key {
+            *genes.salts.entry(other).or_default() += 1;
+        }
+    }
+}
+
+/// A table of which every row is refused so often with the same words is given up, unless other values may help.
+const SAME_WORDS: u32 = 10;
+
+/// Tables of which all of the acting tenant's rows were refused again and again, for a reason that values don't mend.
+fn hopeless(
+    refused: &[(RowKey, String)],
+    worlds: &Worlds,
+    stuck: &mut BTreeMap<RelationName, (String, u32)>,
+) -> Vec<RelationName> {
+    let mut tables: BTreeMap<&RelationName, Vec<&String>> = BTreeMap::new();
+    for (key, message) in refused {
+        if key.part == Part::Acting {
+            tables.entry(&key.table).or_default().push(message);
+        }
+    }
+    stuck.retain(|table, _| tables.contains_key(table));
+    let mut found = Vec::new();
+    for (table, messages) in tables {
+        let all = worlds.acting.get(table).map_or(0, |rows| rows.rows.len());
+        let values = ["check constraint", "duplicate key", "conflicting key"];
+        let first = messages[0];
+        let same = messages.len() == all
+            && messages.iter().all(|message| *message == first)
+            && !values.iter().any(|words| first.contains(words));
+        let (before, times) = stuck.entry(table.clone()).or_default();
+        *times = if same && before == first {
+            *times + 1
+        } else {
+            0
+        };
+        before.clone_from(first);
+        if *times >= SAME_WORDS {
+            found.push(table.clone());
+        }
+    }
+    found
+}
+
+/// The rows that the server refuses, in every combination in which they will be loaded.
+async fn judge(
+    connection: &mut PgConnection,
+    ground: Ground<'_>,
+    worlds: &Worlds,
+    socket: bool,
+) -> Result<Vec<(RowKey, String)>> {
+    let layout = Layout {
+        catalog: ground.catalog,
+        tenancy: ground.tenancy,
+        order: &worlds.order,
+        late: &worlds.late,
+        circles: &worlds.circles,
+        socket,
+    };
+    let mut found = Vec::new();
+    let common = [
+        (Part::Shared, &worlds.shared),
+        (Part::Acting, &worlds.acting),
+    ];
+    for refused in load(connection, layout, &common.map(|(_, dataset)| dataset)).await? {
+        let (part, dataset) = common[refused.dataset];
+        found.extend(keys(&refused, part, 0, dataset));
+    }
+    // What others' rows refer to is their own: they are judged also where some of the common ones are refused.
+    execute(connection, "SAVEPOINT common").await?;
+    for kind in worlds.others.keys().copied() {
+        let Some(part) = Part::of(kind) else { continue };
+        let others = worlds.others(kind);
+        for refused in load(connection, layout, &others).await? {
+            let dataset = others[refused.dataset];
+            found.extend(keys(&refused, part, refused.dataset + 1, dataset));
+        }
+        if kind == WorldKind::Different && found.is_empty() {
+            for (tenant, dataset) in worlds.spares.iter().enumerate() {
+                for refused in spares(connection, layout, dataset, &worlds.tenants[tenant]).await? {
+                    found.extend(keys(&refused, Part::Spare, tenant, dataset));
+                }
+            }
+        }
+        execute(connection, "ROLLBACK TO SAVEPOINT common").await?;
+    }
+    // A row that was refused in both worlds is made anew once.
+    found.sort();
+    found.dedup_by(|a, b| a.0 == b.0);
+    Ok(found)
+}
+
+/// Spare rows are never there together: each is tried alone, in one message.
+async fn spares(
+    connection: &mut PgConnection,
+    layout: Layout<'_>,
+    dataset: &Dataset,
+    tenant: &str,
+) -> Result<Vec<Refused>> {
+    let mut found = Vec::new();
+    // A trigger may ask who is acting.
+    let access = layout.tenancy.access.iter();
+    let context: String = access
+        .flat_map(|access| access.statements(tenant))
+        .fold(String::new(), |all, sql| all + &sql + ";\n");
+    for name in layout.order {
+        let Some(rows) = dataset.get(name) else {
+            continue;
+        };
+        for (number, row) in rows.rows.iter().enumerate() {
+            let sql = format!(
+                "SAVEPOINT spare; {context}{}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT spare; RELEASE SAVEPOINT spare",
+                insert(name, &rows.columns, std::slice::from_ref(row))
+            );
+            let Err(error) = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await else {
+                continue;
+            };
+            execute(
+                connection,
+                "ROLLBACK TO SAVEPOINT spare; RELEASE SAVEPOINT spare",
+            )
+            .await?;
+            found.push(Refused {
+                dataset: 0,
+                table: name.clone(),
+                rows: vec![number],
+                message: error
+                    .as_database_error()
+                    .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn keys(refused: &Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<(RowKey, String)> {
+    let Some(rows) = dataset.get(&refused.table) else {
+        return Vec::new();
+    };
+    refused
+        .rows
+        .iter()
+        .filter_map(|position| {
+            let key = RowKey {
+                table: refused.table.clone(),
+                part,
+                tenant,
+                row: *rows.numbers.get(*position)?,
+            };
+            Some((key, refused.message.clone()))
+        })
+        .collect()
+}
