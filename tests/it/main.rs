@@ -12,6 +12,7 @@ mod reference;
 mod regressions;
 mod schemas;
 mod scratch;
+mod seed;
 mod server;
 mod tidy;
 mod types;
