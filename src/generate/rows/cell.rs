@@ -97,7 +97,8 @@ impl<'a> Maker<'a> {
             || draft.salt > 6
             || (draft.salt > 0 && !dice.one_in(1 + u64::from(draft.salt)));
         let bounded = draft.table.bounds.iter();
-        if harmless || bounded.flatten().any(|(name, _)| *name == column.name) {
+        let known = !column.samples.is_empty();
+        if harmless || known || bounded.flatten().any(|(name, _)| *name == column.name) {
             return None;
         }
         poison::value(self.ground.catalog, profile, place.row + place.tenant)
