@@ -7,6 +7,7 @@ mod expression;
 mod file;
 mod infer;
 mod plain;
+mod reader;
 
 pub use bind::{Binding, bindings, tenant_parameter};
 pub use compare::{Comparison, compare};
