@@ -10,6 +10,7 @@ mod glob;
 mod name;
 mod query;
 mod report;
+mod satisfied;
 mod script;
 mod seeding;
 mod settings;
@@ -33,6 +34,7 @@ pub use query::{Query, QueryTenant, Returns};
 pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
+pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
 pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
 pub use settings::{

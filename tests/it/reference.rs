@@ -5,6 +5,7 @@ mod policies;
 mod queries;
 mod run;
 mod shrink;
+mod worlds;
 
 use std::fs;
 use std::path::Path;
