@@ -2,14 +2,13 @@
 //! the environment over `watertight.toml`.
 
 mod file;
-mod nearest;
 mod options;
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::Settings;
+use crate::model::{Settings, nearest};
 use options::Given;
 
 /// The name of the file of settings.
@@ -111,7 +110,7 @@ fn resolve(
             continue;
         }
         if !options::is_known(&key) {
-            let nearest = nearest::nearest(&key, options::keys()).to_uppercase();
+            let nearest = nearest(&key, options::keys()).to_uppercase();
             let message = format!("no such option; the nearest is {PREFIX}{nearest}");
             return Err(wrong(&place, &message));
         }

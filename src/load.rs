@@ -1,11 +1,14 @@
 //! Rows → database, by COPY; and which rows the server refuses.
 
+mod bulk;
 mod circle;
 mod context;
 
 use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+pub use bulk::{Answer, Copying, settle};
 
 use crate::error::{Doing, Result};
 use crate::model::{

@@ -29,6 +29,8 @@ pub(super) enum Command {
     /// `[run]` in `watertight.toml`. The command line wins over the environment, the environment over the file.
     #[command(visible_alias = "check")]
     TestDb(Box<TestDb>),
+    /// Fill a new database with many rows, for demos and load tests; it stays
+    Seed(Box<Seed>),
     /// Remove what earlier runs left: servers, containers, folders
     Clean,
     /// Say what a check looks for, why it leaks, and how to mend it
@@ -169,6 +171,78 @@ struct LimitsOptions {
     /// A part of the run: 1/3
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Seed {
+    /// Settings [default: watertight.toml, looked for upwards]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Rows per table and organisation
+    #[arg(long, value_name = "N", default_value = "1000")]
+    rows: String,
+    /// How many organisations [default: 3]
+    #[arg(long, value_name = "N")]
+    organisations: Option<String>,
+    /// The same rows again, by what an earlier seed printed
+    #[arg(long, value_name = "SEED")]
+    #[expect(clippy::struct_field_names, reason = "it is called as its option is")]
+    seed: Option<String>,
+    /// Write the rows to this folder as files for \copy, with a load.sql, and leave no database
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where a new database is made
+    #[arg(long, value_name = "KIND|URL")]
+    server: Option<String>,
+    /// The major version [default: the newest there is]
+    #[arg(long, value_name = "MAJOR")]
+    postgres: Option<String>,
+    /// The Docker image [default: postgres:<major>]
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// The folder of the Postgres binaries
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<String>,
+    /// A folder of migrations or one file [default: found where it usually is]
+    #[arg(long, value_name = "PATH")]
+    migrations: Option<String>,
+    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
+    #[arg(long, value_name = "ROLE")]
+    migrate_as: Option<String>,
+    /// The column that says whose row it is [default: `organisation_id`]
+    #[arg(long, value_name = "NAME")]
+    tenant_column: Option<String>,
+    /// The table of organisations
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    tenant_table: Option<String>,
+}
+
+impl Seed {
+    /// What was said, by the options' keys; and the folder for files.
+    pub(super) fn into_command_line(self) -> (CommandLine, Option<PathBuf>) {
+        let texts = [
+            ("rows", Some(self.rows)),
+            ("organisations", self.organisations),
+            ("seed", self.seed),
+            ("server", self.server),
+            ("postgres", self.postgres),
+            ("image", self.image),
+            ("pg_bin", self.pg_bin),
+            ("migrations", self.migrations),
+            ("migrate_as", self.migrate_as),
+            ("tenant_column", self.tenant_column),
+            ("tenant_table", self.tenant_table),
+        ];
+        let command_line = CommandLine {
+            config: self.config,
+            options: texts
+                .into_iter()
+                .filter_map(|(key, text)| Some((key, vec![text?])))
+                .collect(),
+            command: Vec::new(),
+        };
+        (command_line, self.output)
+    }
 }
 
 impl TestDb {

@@ -5,6 +5,7 @@ mod call;
 mod explain;
 mod output;
 mod progress;
+mod seed;
 mod signal;
 mod test_db;
 
@@ -82,6 +83,10 @@ async fn run(command: Command) -> Result<u8> {
     match command {
         Command::TestDb(options) => {
             signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
+        }
+        Command::Seed(options) => {
+            let (command_line, folder) = options.into_command_line();
+            signal::or_interrupted(Box::pin(seed::run(command_line, folder))).await
         }
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),

@@ -33,6 +33,16 @@ impl Progress {
         }
     }
 
+    /// Shows how much of the rows is there.
+    pub(super) fn bar(&self, done: u64, all: u64, what: &str) {
+        const WIDE: u64 = 24;
+        let filled = done.saturating_mul(WIDE) / all.max(1);
+        let bar: String = (0..WIDE)
+            .map(|at| if at < filled { '#' } else { '.' })
+            .collect();
+        self.show(&format!("[{bar}] {done} of {all} rows, {what}"));
+    }
+
     /// Takes the line away.
     pub(super) fn clear(&self) {
         if self.shown.take() {

@@ -7,11 +7,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{Access, Allow, NullMeans, Settings};
+use crate::model::{Access, Allow, NullMeans, Settings, nearest};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -29,7 +28,7 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         name: "the file",
         table: root.get_ref(),
     };
-    root.known(&["run", "migrate", "tenant", "access", "allow"])?;
+    root.known(&["run", "migrate", "tenant", "access", "generate", "allow"])?;
     if let Some(migrate) = root.section("migrate")? {
         migrate.known(&["path", "command"])?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -41,6 +40,11 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
     }
     if let Some(access) = root.section("access")? {
         settings.access = Some(read_access(&access)?);
+    }
+    if let Some(generate) = root.section("generate")? {
+        generate.known(&["columns", "types"])?;
+        settings.generate.columns = generate.lists_by_key("columns")?;
+        settings.generate.types = generate.lists_by_key("types")?;
     }
     settings.allow = root
         .sections("allow")?
@@ -256,11 +260,34 @@ impl<'a> Section<'a> {
         texts.map_or_else(|| self.refuse(key, expected), Ok)
     }
 
+    fn lists_by_key(&self, key: &str) -> Result<BTreeMap<String, Vec<String>>> {
+        let Some(value) = self.table.get(key) else {
+            return Ok(BTreeMap::new());
+        };
+        let list = |value: &Value<'_>| -> Option<Vec<String>> {
+            let texts = value.get_ref().as_array()?.iter();
+            let texts: Option<Vec<String>> = texts
+                .map(|text| text.get_ref().as_str().map(str::to_owned))
+                .collect();
+            texts.filter(|texts| !texts.is_empty())
+        };
+        let lists: Option<BTreeMap<String, Vec<String>>> =
+            value.get_ref().as_table().and_then(|table| {
+                table
+                    .iter()
+                    .map(|(key, value)| Some((key.get_ref().to_string(), list(value)?)))
+                    .collect()
+            });
+        let expected = "lists of strings by key, as `\"schema.table.column\" = [\"a\", \"b\"]` (with quotes around the key)";
+        lists.map_or_else(|| self.refuse(key, expected), Ok)
+    }
+
     fn section(&self, key: &'a str) -> Result<Option<Section<'a>>> {
         let name = match key {
             "run" => "[run]",
             "migrate" => "[migrate]",
             "tenant" => "[tenant]",
+            "generate" => "[generate]",
             _ => "[access]",
         };
         match self.table.get(key).map(Spanned::get_ref) {

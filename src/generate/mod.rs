@@ -5,6 +5,7 @@
 //! they were. What only the database can judge (a CHECK that calls a function, a trigger, an exclusion) comes back
 //! through the harness as a new salt for the rows that it refused.
 
+mod bulk;
 mod clock;
 mod dice;
 mod hints;
@@ -24,6 +25,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use bulk::{Amount, Bulk, Sheet, Written};
 pub use seed::Seed;
 pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};

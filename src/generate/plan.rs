@@ -117,6 +117,7 @@ impl<'a> TablePlan<'a> {
                     distinct: distinct.contains(column.name.as_str()),
                 };
                 profile.look_through_domains(catalog);
+                profile.prefer(&column.samples);
                 (column, profile)
             })
             .collect();

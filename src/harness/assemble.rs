@@ -240,7 +240,10 @@ fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
         ));
     }
     if !scene.worlds.short.is_empty() {
-        remarks.push(format!("fewer rows than asked for: {}", short(scene)));
+        remarks.push(format!(
+            "fewer rows than asked for or than their states take: {}",
+            short(scene)
+        ));
     }
     let tried: Vec<&str> = scene
         .worlds

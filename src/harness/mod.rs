@@ -5,8 +5,10 @@
 
 mod accepted;
 mod assemble;
+mod fill;
 mod place;
 mod prepare;
+mod seed;
 mod settle;
 mod shrink;
 
@@ -15,7 +17,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sqlx::Connection as _;
+pub use fill::{Files, Filled, Progress, fill};
+pub use seed::Seeded;
+
+use sqlx::{Connection as _, PgConnection};
 
 use crate::check::Scene;
 use crate::database::{Databases, application_login, complete_partitions, connect, execute};
@@ -34,6 +39,20 @@ use crate::server::{Login, Server, ServerChoice, ServerRequest};
 #[derive(Clone, Debug)]
 pub struct Harness {
     settings: Settings,
+    values: Option<Values>,
+}
+
+/// From a column's name to its values.
+type ValuesOf = dyn Fn(&str) -> Vec<String> + Send + Sync;
+
+/// What the caller makes values by.
+#[derive(Clone)]
+struct Values(Arc<ValuesOf>);
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Values")
+    }
 }
 
 /// What a run stands on once the seeded database is there.
@@ -65,7 +84,33 @@ impl Harness {
     /// A harness with these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            values: None,
+        }
+    }
+
+    /// Takes values from a function instead of making them: it is asked for each column by its name, as
+    /// `schema.table.column`, and answers with values in Postgres' text form, or with none for a column that it leaves
+    /// to the generator. They win over `[generate]`.
+    ///
+    /// ```
+    /// use watertight::Harness;
+    /// use watertight::model::Settings;
+    ///
+    /// let harness = Harness::new(Settings::default()).with_values(|column| match column {
+    ///     "crm.people.nickname" => vec!["Jo".to_owned(), "Al".to_owned()],
+    ///     _ => Vec::new(),
+    /// });
+    /// # let _ = harness;
+    /// ```
+    #[must_use]
+    pub fn with_values(
+        mut self,
+        values: impl Fn(&str) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.values = Some(Values(Arc::new(values)));
+        self
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
@@ -194,7 +239,7 @@ impl Harness {
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
         complete_partitions(&mut template).await?;
-        let catalog = crate::introspect::introspect(&mut template).await?;
+        let catalog = self.catalog(&mut template).await?;
         let tenancy = crate::tenancy::classify(
             &catalog,
             &self.settings.tenant,
@@ -407,6 +452,24 @@ impl Harness {
             image: run.image.clone(),
             pg_bin: run.pg_bin.clone(),
         })
+    }
+
+    /// The catalog, with the user's own values.
+    async fn catalog(&self, connection: &mut PgConnection) -> Result<Catalog> {
+        let mut catalog = crate::introspect::introspect(connection).await?;
+        let mut values = self.settings.generate.clone();
+        if let Some(own) = &self.values {
+            for column in catalog.columns() {
+                let given = own.0(&column);
+                if !given.is_empty() {
+                    values.columns.insert(column, given);
+                }
+            }
+        }
+        catalog
+            .give_samples(&values)
+            .map_err(|message| self.misconfigured(message))?;
+        Ok(catalog)
     }
 
     fn misconfigured(&self, message: String) -> Error {

@@ -53,6 +53,7 @@ fn parts(of: &Type) -> Vec<u32> {
 struct RawType {
     oid: u32,
     name: String,
+    schema: String,
     printed: String,
     kind: String,
     array: bool,
@@ -84,6 +85,8 @@ impl RawType {
         };
         Type {
             name: self.name,
+            schema: self.schema,
+            samples: Vec::new(),
             printed: self.printed,
             kind,
         }
@@ -92,7 +95,7 @@ impl RawType {
 
 fn types_sql(list: &str) -> String {
     format!(
-        "SELECT t.oid::int8 AS oid, t.typname AS name, format_type(t.oid, NULL) AS printed, t.typtype AS kind,
+        "SELECT t.oid::int8 AS oid, t.typname AS name, t.typnamespace::regnamespace::text AS schema, format_type(t.oid, NULL) AS printed, t.typtype AS kind,
             EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS array,
             t.typelem::int8 AS element, t.typbasetype::int8 AS base, t.typtypmod AS modifier, t.typnotnull AS not_null,
             coalesce((SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '[]') AS labels,

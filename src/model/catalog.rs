@@ -150,6 +150,9 @@ pub struct Column {
     pub formula: Option<String>,
     /// An identity column.
     pub identity: bool,
+    /// Values of the user's own, instead of generated ones; empty where none were given.
+    #[serde(default)]
+    pub samples: Vec<String>,
 }
 
 /// Whether and how a column is computed.
@@ -170,8 +173,12 @@ pub struct Type {
     pub name: String,
     /// As Postgres prints it, for casts.
     pub printed: String,
+    /// The schema.
+    pub schema: String,
     /// What it is made of.
     pub kind: TypeKind,
+    /// Values of the user's own, instead of generated ones; empty where none were given.
+    pub samples: Vec<String>,
 }
 
 /// What a type is made of.

@@ -120,7 +120,8 @@ pub struct Worlds {
     pub canaries: BTreeMap<String, Canary>,
     /// How the constraints were met.
     pub satisfied: Vec<Satisfied>,
-    /// Tables of which the acting tenant has fewer rows than asked for, though some, and why.
+    /// Tables of which the acting tenant has fewer rows than asked for or than it takes to meet every state, though some,
+    /// and why.
     pub short: BTreeMap<RelationName, String>,
     /// Tables that got no rows, and why.
     pub gaps: BTreeMap<RelationName, String>,

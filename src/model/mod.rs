@@ -8,8 +8,10 @@ mod datum;
 mod finding;
 mod glob;
 mod name;
+mod nearest;
 mod query;
 mod report;
+mod samples;
 mod satisfied;
 mod script;
 mod seeding;
@@ -30,6 +32,7 @@ pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
+pub use nearest::nearest;
 pub use query::{Query, QueryTenant, Returns};
 pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
@@ -38,8 +41,8 @@ pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
 pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
 pub use settings::{
-    Allow, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText, Settings, Shard,
-    TenantSettings,
+    Allow, GenerateSettings, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText,
+    Settings, Shard, TenantSettings,
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

@@ -19,10 +19,21 @@ pub struct Settings {
     pub migrate: MigrateSettings,
     /// Whose the rows are.
     pub tenant: TenantSettings,
+    /// Values of the user's own.
+    pub generate: GenerateSettings,
     /// How the application acts as one tenant; without it the row-level security family is off.
     pub access: Option<Access>,
     /// Accepted findings and inconclusives.
     pub allow: Vec<Allow>,
+}
+
+/// Values of the user's own, in Postgres' text form: `[generate]`.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateSettings {
+    /// By column, `schema.table.column`; globs.
+    pub columns: BTreeMap<String, Vec<String>>,
+    /// By type, `schema.type`.
+    pub types: BTreeMap<String, Vec<String>>,
 }
 
 /// How to run: the options of the command line that belong to no other section.

@@ -11,6 +11,7 @@ mod psql;
 mod reference;
 mod schemas;
 mod scratch;
+mod seed;
 mod server;
 mod tidy;
 mod types;

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use sqlx::Row as _;
-use watertight::Harness;
 use watertight::config::{self, CommandLine};
 use watertight::model::{Report, printed, quoted};
+use watertight::{Harness, Result};
 
 use crate::fixture::SEED;
 use crate::folder::Folder;
@@ -70,7 +70,7 @@ async fn schema() -> (String, Vec<String>) {
     (sql, tables)
 }
 
-async fn run(sql: &str, more: &str) -> Report {
+async fn run(sql: &str, more: &str) -> Result<Report> {
     let settings = format!("[run]\norganisations = 2\nrows = 4\n{more}");
     let folder = Folder::new(&[
         ("watertight.toml", &settings),
@@ -88,14 +88,14 @@ async fn run(sql: &str, more: &str) -> Report {
         command: Vec::new(),
     })
     .unwrap();
-    Harness::new(settings).run(&|_| {}).await.unwrap()
+    Harness::new(settings).run(&|_| {}).await
 }
 
 #[tokio::test]
 async fn every_type_of_the_server_has_values() {
     let (sql, tables) = schema().await;
     assert!(tables.len() > 70, "{tables:?}");
-    let report = run(&sql, "").await;
+    let report = run(&sql, "").await.unwrap();
     let mut expected: Vec<String> = tables
         .iter()
         .filter(|table| UNREADABLE.contains(&&table[2..]))
@@ -117,4 +117,58 @@ async fn every_type_of_the_server_has_values() {
     // Four rows of the acting organisation, and its six twins.
     let filled = tables.len() - expected.len();
     assert_eq!(report.dataset.rows, filled * 10, "rows of each table");
+}
+
+/// A base type that nobody knows, as those of extensions are; one table with a column of it.
+const OWN_TYPE: &str = "CREATE TYPE shade;
+    CREATE FUNCTION shade_in(cstring) RETURNS shade AS 'textin' LANGUAGE internal IMMUTABLE STRICT;
+    CREATE FUNCTION shade_out(shade) RETURNS cstring AS 'textout' LANGUAGE internal IMMUTABLE STRICT;
+    CREATE TYPE shade (INPUT = shade_in, OUTPUT = shade_out, LIKE = text);
+    CREATE TABLE walls (organisation_id int NOT NULL, id int PRIMARY KEY, paint shade NOT NULL, nick_name text NOT NULL
+        CHECK (nick_name = ANY ('{Jo,Al}')), twice int GENERATED ALWAYS AS (id * 2) STORED);";
+
+#[tokio::test]
+async fn an_unknown_type_has_the_values_that_the_settings_give() {
+    let report = run(OWN_TYPE, "").await.unwrap();
+    let reason = &report.inconclusive[0].reason;
+    assert!(
+        reason.contains("public.walls.paint: no values are known for the type shade"),
+        "{reason}"
+    );
+    for settings in [
+        "[generate.types]\n\"public.shade\" = [\"red\", \"dark blue\"]",
+        "[generate.columns]\n\"*.paint\" = [\"red\"]\n\"public.walls.nick_name\" = [\"Jo\"]",
+    ] {
+        let report = run(OWN_TYPE, settings).await.unwrap();
+        assert!(
+            report.inconclusive.is_empty(),
+            "{settings}: {:?}",
+            report.inconclusive
+        );
+        assert_eq!(report.dataset.rows, 10, "{settings}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_nowhere_is_refused_with_the_nearest() {
+    for (settings, words) in [
+        (
+            "[generate.columns]\n\"public.walls.pain\" = [\"a\"]",
+            "the nearest is `public.walls.paint`",
+        ),
+        (
+            "[generate.types]\n\"shape\" = [\"a\"]",
+            "the nearest is `public.shade`",
+        ),
+        (
+            "[generate.columns]\n\"public.walls.twice\" = [\"1\"]",
+            "Postgres computes its values",
+        ),
+    ] {
+        let error = run(OWN_TYPE, settings).await.unwrap_err().to_string();
+        assert!(
+            error.contains(words) && error.contains("watertight.toml"),
+            "{error}"
+        );
+    }
 }

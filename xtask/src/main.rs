@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what only this repository needs; everything else is the library's command line.
 
+mod bench;
 mod image;
 
 use std::ffi::OsString;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Task {
     /// Builds a Postgres image from Debian's packages, for machines that can't pull one
     Image(image::Options),
+    /// Measures this repository's own figures: seed
+    Bench(bench::Options),
     /// A command of the library: test-db, doctor, clean, …
     #[command(external_subcommand)]
     Library(#[expect(dead_code, reason = "the library reads the arguments itself")] Vec<OsString>),
@@ -31,6 +34,7 @@ enum Task {
 fn main() -> ExitCode {
     match Arguments::parse().task {
         Task::Image(options) => finish(image::build(&options)),
+        Task::Bench(options) => finish(bench::run(&options)),
         // It reads the same arguments from the process.
         Task::Library(_) => watertight::cli::main(),
     }

@@ -2,7 +2,7 @@
 
 use super::{ATTEMPTS, Draft, Maker};
 use crate::generate::dice::{hash, mixed};
-use crate::generate::value::{self, Profile};
+use crate::generate::value::{self, Absence, Profile};
 use crate::generate::{Part, RowKey};
 use crate::model::{Canary, Cell, Column};
 
@@ -22,23 +22,13 @@ impl<'a> Maker<'a> {
         }
         let nullable = !column.not_null && !profile.hints.not_null;
         // What marks a row as gone is rare, other gaps rarer; the first row has none.
-        let gone = [
-            "deleted",
-            "archived",
-            "removed",
-            "retracted",
-            "revoked",
-            "disabled",
-            "cancel",
-        ]
-        .iter()
-        .any(|word| profile.name.starts_with(word));
+        let absence = Absence::of(self.ground.catalog, profile);
         if nullable
             && (if draft.again > 0 || draft.loose {
                 dice.one_in(2)
-            } else if gone {
+            } else if absence == Absence::Gone {
                 draft.place.row == 0 || !dice.one_in(4)
-            } else if self.is_event(profile) {
+            } else if absence == Absence::Event {
                 // Two rows with it, two without: with what is so in every other row it meets in all ways.
                 draft.place.row.div_ceil(2) % 2 == 1
             } else {
@@ -87,18 +77,6 @@ impl<'a> Maker<'a> {
             );
         }
         Ok(Some(made))
-    }
-
-    /// The time of something that may not have happened yet: sent, locked, read, due.
-    fn is_event(&self, profile: &Profile) -> bool {
-        let times = ["date", "timestamp", "timestamptz"];
-        let kept = ["creat", "insert", "updat", "modif"];
-        self.ground
-            .catalog
-            .types
-            .get(&profile.type_oid)
-            .is_some_and(|of| times.contains(&of.name.as_str()))
-            && !kept.iter().any(|word| profile.name.starts_with(word))
     }
 
     /// The column's profile within the bounds of the partition that the row goes to: one after the other.

@@ -66,14 +66,14 @@ impl Maker<'_> {
         }
     }
 
-    /// Tables of which the acting tenant has fewer rows than asked for, though some, and why.
+    /// Tables of which the acting tenant has fewer rows than asked for or than it takes to meet every state, and why.
     fn short(&self) -> BTreeMap<RelationName, String> {
         let mut found = BTreeMap::new();
         for (name, table) in &self.plan.tables {
             let rows = self.rows(Part::Acting, 0, table.number);
             let there = rows.iter().flatten().count();
             let is_root = matches!(table.class, Class::Root { .. });
-            if is_root || there == 0 || there >= self.genes.rows {
+            if is_root || there == 0 || there >= self.genes.rows.max(table.states) {
                 continue;
             }
             let parents: Vec<String> = table.bounding_parents().map(ToString::to_string).collect();

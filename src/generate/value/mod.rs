@@ -1,8 +1,7 @@
 //! One value for a cell, by type, hints and the column's name. A [`Maker`] knows all of that for a column and makes
 //! the values of its cells; worlds and bulk rows have theirs from the same ones.
 
-#![expect(dead_code, reason = "rooms and binary forms are for rows in bulk")]
-
+mod absence;
 mod company;
 mod json;
 mod network;
@@ -15,6 +14,8 @@ mod rare;
 mod text;
 mod time;
 mod topic;
+
+pub(super) use absence::Absence;
 
 use super::dice::Dice;
 use super::hints::{Hints, Reading};
@@ -49,6 +50,7 @@ impl Profile {
                     not_null,
                     checks,
                 },
+            samples,
             ..
         }) = catalog.types.get(&self.type_oid)
         {
@@ -61,6 +63,7 @@ impl Profile {
             }
             self.hints = reading.columns.remove("value").unwrap_or_default();
             self.hints.not_null |= not_null;
+            self.prefer(samples);
             self.type_oid = *base;
             if *modifier != -1 {
                 self.modifier = *modifier;
@@ -73,6 +76,15 @@ impl Profile {
                 self.name.push(' ');
                 self.name.push_str(name);
             }
+        }
+    }
+}
+
+impl Profile {
+    /// Values of the user's own stand instead of whatever else is known; those of an outer type come first.
+    pub(super) fn prefer(&mut self, samples: &[String]) {
+        if !samples.is_empty() {
+            self.hints.choices = Some(samples.to_vec());
         }
     }
 }
@@ -155,6 +167,9 @@ impl Maker {
                 return Err("its CHECKs leave no value".to_owned());
             }
             return Ok(Self(How::Choices(typed(of, choices))));
+        }
+        if !of.samples.is_empty() {
+            return Ok(Self(How::Choices(typed(of, &of.samples))));
         }
         Ok(Self(match &of.kind {
             TypeKind::Enum(labels) if labels.is_empty() => {

@@ -61,6 +61,28 @@ impl Kind {
         })
     }
 
+    /// A whole number as one of this kind, where it is one that fits; anything else as it is.
+    #[must_use]
+    pub fn cast(self, datum: Datum) -> Datum {
+        let number = match &datum {
+            Datum::Int2(value) => i64::from(*value),
+            Datum::Int4(value) => i64::from(*value),
+            Datum::Int8(value) => *value,
+            _ => return datum,
+        };
+        let cast = match self {
+            Self::Int2 => i16::try_from(number).ok().map(Datum::Int2),
+            Self::Int4 => i32::try_from(number).ok().map(Datum::Int4),
+            Self::Int8 => Some(Datum::Int8(number)),
+            Self::Numeric => Some(Datum::Numeric {
+                units: number.into(),
+                scale: 0,
+            }),
+            _ => None,
+        };
+        cast.unwrap_or(datum)
+    }
+
     /// A value of this kind from its text form; `None` where it is written in a way that only the server reads.
     #[must_use]
     pub fn read(self, text: &str) -> Option<Datum> {

@@ -1,7 +1,8 @@
 //! The known word that is nearest to a wrong one.
 
 /// The nearest of the known words by edit distance; the first of several, an empty text of none.
-pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
     let wrong = wrong.to_lowercase().replace('-', "_");
     known
         .into_iter()

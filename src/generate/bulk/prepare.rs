@@ -1,0 +1,314 @@
+//! Catalog → sheets: everything that is the same for all rows of a table is found once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sheet::{Check, Field, Reference, Sheet, Source};
+use super::{Amount, Bulk, distinct};
+use crate::generate::dice::hash;
+use crate::generate::plan::{CheckPlan, KeyPlan, Plan, TablePlan};
+use crate::generate::value::{Absence, Maker, Profile};
+use crate::generate::{Genes, Ground, tenant};
+use crate::model::{Catalog, Class, Column, Datum, Kind, RelationName};
+
+pub(super) fn bulk(ground: Ground<'_>, amount: Amount) -> Bulk {
+    let plan = Plan::new(ground.catalog, ground.tenancy);
+    let genes = Genes::new(amount.seed, amount.organisations, 1);
+    let kind = kind_of(ground.catalog, ground.tenancy.type_oid);
+    let tenants = tenant::ids(ground, &plan, &genes)
+        .into_iter()
+        .take(amount.organisations.max(1))
+        .map(|id| read(kind, id))
+        .collect();
+    let mut bulk = Bulk {
+        amount,
+        tenants,
+        sheets: Vec::new(),
+        index: BTreeMap::new(),
+    };
+    let wanted = referred(&plan);
+    for name in &plan.order {
+        let table = &plan.tables[name];
+        if table.columns.is_empty() {
+            continue;
+        }
+        let preparing = Preparing {
+            ground,
+            plan: &plan,
+            bulk: &bulk,
+            wanted: wanted.get(*name).cloned().unwrap_or_default(),
+        };
+        let sheet = preparing.sheet(table);
+        bulk.index.insert((*name).clone(), bulk.sheets.len());
+        bulk.sheets.push(sheet);
+    }
+    settle_formats(&mut bulk);
+    bulk
+}
+
+/// The columns of each table that keys refer to.
+fn referred<'p>(plan: &'p Plan<'_>) -> BTreeMap<&'p RelationName, BTreeSet<&'p str>> {
+    let mut found: BTreeMap<&RelationName, BTreeSet<&str>> = BTreeMap::new();
+    for key in plan.tables.values().flat_map(|table| &table.keys) {
+        let columns = key.key.target_columns.iter().map(String::as_str);
+        found.entry(&key.key.target).or_default().extend(columns);
+    }
+    found
+}
+
+/// The kind of a type, domains taken off; the labels of an enum are texts.
+fn kind_of(catalog: &Catalog, oid: u32) -> Option<Kind> {
+    let of = catalog.types.get(&catalog.base_type(oid))?;
+    match of.kind {
+        crate::model::TypeKind::Enum(_) => Some(Kind::Text),
+        crate::model::TypeKind::Base => Kind::of(&of.name),
+        _ => None,
+    }
+}
+
+/// A text as a value of its kind, where it can be read.
+fn read(kind: Option<Kind>, text: String) -> Datum {
+    kind.and_then(|kind| kind.read(&text))
+        .unwrap_or(Datum::Literal(text))
+}
+
+/// What goes as text where a key's values come from a table whose values have no other form.
+fn settle_formats(bulk: &mut Bulk) {
+    let as_text = |datum: &Datum| matches!(datum, Datum::Literal(_));
+    let tenants_as_text = bulk.tenants.iter().any(as_text);
+    for number in 0..bulk.sheets.len() {
+        let sheet = &bulk.sheets[number];
+        let own = sheet.fields.iter().all(|field| match field.source {
+            Source::Tenant => !tenants_as_text,
+            Source::Key => field.kind.is_some(),
+            Source::Free => field.always_null || field.makers.iter().all(Maker::is_binary),
+        });
+        let parents = sheet.keys.iter().all(|key| {
+            bulk.sheet(&key.target).is_none_or(|parent| {
+                key.pairs.iter().all(|(_, column)| {
+                    let there = parent.existing.iter().filter_map(|row| row.get(*column));
+                    !there.into_iter().any(as_text)
+                        && parent.fields.get(*column).is_none_or(|f| f.kind.is_some())
+                })
+            })
+        });
+        bulk.sheets[number].binary = !bulk.amount.as_text && own && parents;
+    }
+}
+
+struct Preparing<'p> {
+    ground: Ground<'p>,
+    plan: &'p Plan<'p>,
+    /// The tables before this one.
+    bulk: &'p Bulk,
+    /// The columns that keys refer to.
+    wanted: BTreeSet<&'p str>,
+}
+
+impl Preparing<'_> {
+    fn sheet(&self, table: &TablePlan<'_>) -> Sheet {
+        let name = table.table.name.clone();
+        let amount = &self.bulk.amount;
+        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let (mut each, mut fewer) = if shared && table.table.existing_rows > 0 {
+            let why = "its rows are those that the migrations left";
+            (0, Some(why.to_owned()))
+        } else if matches!(table.class, Class::Root { .. }) || table.one_a_tenant() {
+            (1, None)
+        } else {
+            (amount.rows, None)
+        };
+        let asked = each;
+        let fields = match self.fields(table) {
+            Ok(fields) => fields,
+            Err(why) => {
+                (each, fewer) = (0, Some(why));
+                Vec::new()
+            }
+        };
+        let columns: Vec<String> = table.columns.iter().map(|(c, _)| c.name.clone()).collect();
+        let keys = self.keys(table, &columns);
+        let settled = fields.iter().zip(&columns).any(|(field, column)| {
+            field.source == Source::Key && self.wanted.contains(column.as_str())
+        });
+        let late = keys.iter().filter(|key| key.late);
+        let late: BTreeSet<usize> = late.flat_map(|key| key.nullable.iter().copied()).collect();
+        let tenants = if shared {
+            1
+        } else {
+            self.bulk.tenants.len() as u64
+        };
+        let mut sheet = Sheet {
+            primary_key: table
+                .table
+                .primary_key()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            late: late.into_iter().map(|at| columns[at].clone()).collect(),
+            binary: false,
+            fewer,
+            each,
+            asked: asked * tenants,
+            tenants,
+            seed: self.seed(&name, ""),
+            checks: table
+                .checks
+                .iter()
+                .map(|check| of_check(check, &columns, &fields))
+                .collect(),
+            ascending: ascending(table, &columns),
+            distinct: Vec::new(),
+            partitions: table.bounds.len().max(1) as u64,
+            existing: self.existing(table, &columns, &fields),
+            settled,
+            name,
+            columns,
+            fields,
+            keys,
+        };
+        if sheet.each > 0 {
+            distinct::plan(&mut sheet, table, self.bulk);
+        }
+        sheet
+    }
+
+    /// The seed of a table, or of something on it.
+    fn seed(&self, name: &RelationName, what: &str) -> u64 {
+        let seed = self.bulk.amount.seed.number;
+        hash(seed, &["bulk", &name.schema, &name.name, what])
+    }
+
+    fn fields(&self, table: &TablePlan<'_>) -> Result<Vec<Field>, String> {
+        let of = |(column, profile): &(&Column, Profile)| {
+            let source = if table.tenant_column() == Some(column.name.as_str()) {
+                Source::Tenant
+            } else if table
+                .keys
+                .iter()
+                .any(|key| key.key.columns.contains(&column.name))
+            {
+                Source::Key
+            } else {
+                Source::Free
+            };
+            let nullable = !column.not_null && !profile.hints.not_null;
+            let makers = match source {
+                Source::Free if !profile.hints.null => self.makers(table, column, profile),
+                _ => Ok(Vec::new()),
+            };
+            Ok(Field {
+                source,
+                seed: self.seed(&table.table.name, &column.name),
+                makers: makers.map_err(|why| {
+                    format!("column {}: {why}", table.table.name.object(&column.name))
+                })?,
+                carries: None,
+                absence: nullable.then(|| Absence::of(self.ground.catalog, profile)),
+                always_null: source == Source::Free && profile.hints.null,
+                settled: self.wanted.contains(column.name.as_str()),
+                kind: kind_of(self.ground.catalog, column.type_oid),
+            })
+        };
+        table.columns.iter().map(of).collect()
+    }
+
+    /// A maker for each partition whose bounds narrow the column; else one.
+    fn makers(
+        &self,
+        table: &TablePlan<'_>,
+        column: &Column,
+        profile: &Profile,
+    ) -> Result<Vec<Maker>, String> {
+        let catalog = self.ground.catalog;
+        if !table
+            .bounds
+            .iter()
+            .any(|bound| bound.contains_key(&column.name))
+        {
+            return Ok(vec![Maker::new(catalog, profile)?]);
+        }
+        let narrowed = |bound: &BTreeMap<String, crate::generate::hints::Hints>| {
+            let mut narrowed = profile.clone();
+            if let Some(hints) = bound.get(&column.name) {
+                narrowed.hints.narrow(hints);
+            }
+            Maker::new(catalog, &narrowed)
+        };
+        table.bounds.iter().map(narrowed).collect()
+    }
+
+    fn keys(&self, table: &TablePlan<'_>, columns: &[String]) -> Vec<Reference> {
+        let at = |columns: &[String], name: &str| columns.iter().position(|c| c == name);
+        let of = |key: &KeyPlan<'_>| {
+            let target = self.plan.tables.get(&key.key.target)?;
+            let there: Vec<String> = target.columns.iter().map(|(c, _)| c.name.clone()).collect();
+            let pairs: Option<Vec<(usize, usize)>> = key
+                .key
+                .pairs()
+                .map(|(own, theirs)| Some((at(columns, own)?, at(&there, theirs)?)))
+                .collect();
+            let waits = key.late && !key.key.deferrable;
+            Some(Reference {
+                name: key.key.name.clone(),
+                target: key.key.target.clone(),
+                pairs: pairs?,
+                nullable: key
+                    .nullable
+                    .iter()
+                    .filter_map(|name| at(columns, name))
+                    .collect(),
+                seed: self.seed(&table.table.name, &key.key.name),
+                carries: None,
+                own: key.key.target == table.table.name,
+                deferred: key.late && key.key.deferrable,
+                late: waits && !key.nullable.is_empty(),
+            })
+        };
+        table.keys.iter().filter_map(of).collect()
+    }
+
+    fn existing(
+        &self,
+        table: &TablePlan<'_>,
+        columns: &[String],
+        fields: &[Field],
+    ) -> Vec<Vec<Datum>> {
+        let rows = self.ground.existing.get(&table.table.name);
+        let of = |row: &BTreeMap<String, Option<String>>| {
+            let cell = |(column, field): (&String, &Field)| match row.get(column) {
+                Some(Some(text)) => read(field.kind, text.clone()),
+                _ => Datum::Null,
+            };
+            columns.iter().zip(fields).map(cell).collect()
+        };
+        rows.into_iter().flatten().map(of).collect()
+    }
+}
+
+/// A CHECK with the columns that may be chosen again for it.
+pub(super) fn of_check(check: &CheckPlan, columns: &[String], fields: &[Field]) -> Check {
+    let is_free = |at: &usize| {
+        fields
+            .get(*at)
+            .is_some_and(|field| field.source == Source::Free && !field.settled)
+    };
+    Check {
+        name: check.name.clone(),
+        expr: check.expr.clone(),
+        free: check
+            .columns
+            .iter()
+            .filter_map(|name| columns.iter().position(|column| column == name))
+            .filter(is_free)
+            .collect(),
+    }
+}
+
+fn ascending(table: &TablePlan<'_>, columns: &[String]) -> Vec<(usize, usize)> {
+    let at = |name: &String| columns.iter().position(|column| column == name);
+    table
+        .ascending
+        .iter()
+        .filter_map(|(low, high)| Some((at(low)?, at(high)?)))
+        .collect()
+}

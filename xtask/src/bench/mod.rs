@@ -1,0 +1,122 @@
+//! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
+
+mod fixture;
+mod peak;
+mod seed;
+mod synthetic;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+
+/// What is measured, and where it is written.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What is measured
+    #[arg(value_enum)]
+    name: Name,
+    /// Write the figures to a file: json=bench.json
+    #[arg(long, value_name = "json=PATH")]
+    report: Option<String>,
+    /// How often each way is measured, in turn with the others
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+}
+
+/// The benchmarks.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Name {
+    /// Making and loading rows in bulk, against the server's own COPY of a file
+    Seed,
+}
+
+/// What came of a benchmark.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    ratios: BTreeMap<&'static str, f64>,
+    figures: Map<String, Value>,
+}
+
+/// Measures, prints a table, and writes the report that was asked for.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    if cfg!(debug_assertions) {
+        return again_in_release();
+    }
+    let path = match &options.report {
+        None => None,
+        Some(report) => match report.split_once('=') {
+            Some(("json", path)) if !path.is_empty() => Some(PathBuf::from(path)),
+            _ => return Err(format!("--report {report}: expected json=PATH")),
+        },
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("could not start the runtime: {error}"))?;
+    let (name, outcome) = match options.name {
+        Name::Seed => ("seed", runtime.block_on(seed::run(options.rounds.max(1)))?),
+    };
+    print(&outcome);
+    if let Some(path) = path {
+        let report = json!({
+            "bench": name,
+            "machine": machine(),
+            "ratios": outcome.ratios,
+            "figures": outcome.figures,
+        });
+        std::fs::write(&path, format!("{report:#}\n"))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What is measured without optimisation says nothing.
+fn again_in_release() -> Result<(), String> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
+        .args(std::env::args_os().skip(1))
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("the benchmark ended with {status}"))
+    }
+}
+
+fn print(outcome: &Outcome) {
+    for (name, ratio) in &outcome.ratios {
+        println!("{name:<44} {ratio:>10.2}");
+    }
+    for (name, figure) in &outcome.figures {
+        match figure.as_f64() {
+            Some(number) => println!("{name:<44} {number:>10.1}"),
+            None => println!("{name:<44} {figure}"),
+        }
+    }
+}
+
+/// Where it was measured: figures travel badly, ratios better.
+fn machine() -> Value {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    json!({
+        "system": std::env::consts::OS,
+        "architecture": std::env::consts::ARCH,
+        "cores": cores,
+        "load": load.split(' ').next().unwrap_or_default(),
+    })
+}
+
+/// The middle one.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    match figures.get(middle) {
+        Some(one) if figures.len() % 2 == 1 => *one,
+        Some(high) => f64::midpoint(figures[middle - 1], *high),
+        None => f64::NAN,
+    }
+}

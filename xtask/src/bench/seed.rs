@@ -1,0 +1,339 @@
+//! Rows in bulk: the same rows into the same tables, by the harness and by its peers, without and with constraints.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+use watertight::generate::Bulk;
+use watertight::harness::fill;
+use watertight::load::{Copying, settle};
+use watertight::model::Datum;
+use watertight::server::{ServerChoice, ServerRequest};
+
+use super::fixture::{Fixture, ORGANISATIONS, With, execute, said};
+use super::{Outcome, median, peak, synthetic};
+
+/// Rows per table and organisation, without and with constraints (which take ten times as long).
+const ROWS: [(With, u64); 2] = [(With::Nothing, 150_000), (With::Constraints, 40_000)];
+
+/// Rows that the peer of single statements inserts.
+const INSERTED: usize = 100_000;
+
+/// Parameters of a statement are counted in 16 bits: so many rows of eight columns go into one.
+const ROWS_A_STATEMENT: usize = 8_000;
+
+/// Pieces of a COPY that the loader is given.
+const PIECE: u64 = 4_096;
+
+/// Rows a second of each way, by round.
+#[derive(Default)]
+struct Rates {
+    copy: Vec<f64>,
+    load: Vec<f64>,
+    generate_and_load: Vec<f64>,
+    insert: Vec<f64>,
+}
+
+pub(super) async fn run(rounds: usize) -> Result<Outcome, String> {
+    let fixture = Fixture::new(&ServerRequest {
+        choice: ServerChoice::Local,
+        ..ServerRequest::default()
+    })
+    .await?;
+    let mut outcome = Outcome::default();
+    memory(&fixture, &mut outcome.figures).await?;
+    synthetic::run(&fixture.server, &mut outcome.figures).await?;
+    for (with, rows) in ROWS {
+        let rates = measured(&fixture, with, rows, rounds).await?;
+        report(with, &rates, &mut outcome);
+    }
+    fixture.server.stop().await.map_err(said)?;
+    container(&mut outcome.figures).await;
+    Ok(outcome)
+}
+
+/// Each way in turn, so that whatever else the machine does meets all of them.
+async fn measured(
+    fixture: &Fixture,
+    with: With,
+    rows: u64,
+    rounds: usize,
+) -> Result<Rates, String> {
+    let bulk = fixture.bulk(rows)?;
+    let ready = Ready::new(&bulk);
+    let folder = Folder::new()?;
+    let files = ready.write(&folder)?;
+    let mut rates = Rates::default();
+    for round in 0..=rounds {
+        let mut connection = fixture.empty(with).await?;
+        let copy = ready.rate(copy(&mut connection, &files).await?);
+        let mut connection = fixture.empty(with).await?;
+        let load = ready.rate(load(&mut connection, &ready).await?);
+        let mut connection = fixture.empty(with).await?;
+        let whole = ready.rate(generate_and_load(fixture, &mut connection, &bulk).await?);
+        let insert = if with == With::Nothing {
+            let mut connection = fixture.empty(with).await?;
+            insert(&mut connection, &files).await?
+        } else {
+            f64::NAN
+        };
+        // The first round warms caches up.
+        if round > 0 {
+            rates.copy.push(copy);
+            rates.load.push(load);
+            rates.generate_and_load.push(whole);
+            rates.insert.push(insert);
+        }
+    }
+    Ok(rates)
+}
+
+/// Ratios of rows a second: each round's own, then the middle one, so that a busy minute meets both sides of it.
+fn report(with: With, rates: &Rates, outcome: &mut Outcome) {
+    let over = |ours: &[f64], theirs: &[f64]| {
+        median(ours.iter().zip(theirs).map(|(a, b)| a / b).collect())
+    };
+    let (load, whole, suffix) = match with {
+        With::Nothing => ("load_over_copy", "generate_and_load_over_copy", ""),
+        With::Constraints => (
+            "load_over_copy_constrained",
+            "generate_and_load_over_copy_constrained",
+            "_constrained",
+        ),
+    };
+    outcome.ratios.insert(load, over(&rates.load, &rates.copy));
+    outcome
+        .ratios
+        .insert(whole, over(&rates.generate_and_load, &rates.copy));
+    let mut figure = |name: &str, rates: &[f64]| {
+        let name = format!("{name}{suffix}_rows_per_second");
+        outcome
+            .figures
+            .insert(name, median(rates.to_vec()).round().into());
+    };
+    figure("copy", &rates.copy);
+    figure("load", &rates.load);
+    figure("generate_and_load", &rates.generate_and_load);
+    if with == With::Nothing {
+        figure("insert", &rates.insert);
+        outcome
+            .ratios
+            .insert("load_over_insert", over(&rates.load, &rates.insert));
+    }
+}
+
+/// Rows made beforehand, as pieces of COPY's binary format, by table.
+struct Ready {
+    tables: Vec<(String, Vec<String>, Vec<Vec<u8>>)>,
+    rows: u64,
+}
+
+impl Ready {
+    fn new(bulk: &Bulk) -> Self {
+        let mut rows = 0;
+        let tables = bulk.sheets().iter().map(|sheet| {
+            let mut pieces = Vec::new();
+            let mut start = 0;
+            while start < sheet.rows() {
+                let end = sheet.rows().min(start + PIECE);
+                let mut piece = Vec::new();
+                rows += bulk.write(sheet, start..end, 0, &mut piece).count;
+                pieces.push(piece);
+                start = end;
+            }
+            (sheet.name.quoted(), sheet.columns.clone(), pieces)
+        });
+        let tables = tables.collect();
+        Self { tables, rows }
+    }
+
+    /// As files that the server reads.
+    fn write(&self, folder: &Folder) -> Result<Vec<(String, PathBuf)>, String> {
+        let mut files = Vec::new();
+        for (number, (table, _, pieces)) in self.tables.iter().enumerate() {
+            let path = folder.0.join(number.to_string());
+            let parts = [&Datum::HEADER[..], &pieces.concat(), &Datum::TRAILER[..]];
+            std::fs::write(&path, parts.concat()).map_err(said)?;
+            files.push((table.clone(), path));
+        }
+        Ok(files)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than a float counts")]
+    fn rate(&self, seconds: f64) -> f64 {
+        self.rows as f64 / seconds
+    }
+}
+
+/// A folder that the server's user can read, gone when it is done with.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, String> {
+        let name = format!("watertight-bench-{}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&folder.0).map_err(said)?;
+        Ok(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The peer: the server reads the files itself.
+async fn copy(connection: &mut PgConnection, files: &[(String, PathBuf)]) -> Result<f64, String> {
+    let started = Instant::now();
+    execute(connection, "BEGIN").await?;
+    for (table, path) in files {
+        copy_file(connection, table, path).await?;
+    }
+    execute(connection, "COMMIT").await?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+async fn copy_file(connection: &mut PgConnection, table: &str, path: &Path) -> Result<(), String> {
+    let path = watertight::model::literal(&path.display().to_string());
+    execute(
+        connection,
+        &format!("COPY {table} FROM {path} (FORMAT binary)"),
+    )
+    .await
+}
+
+/// The harness's loader, with rows that are ready.
+async fn load(connection: &mut PgConnection, ready: &Ready) -> Result<f64, String> {
+    let started = Instant::now();
+    execute(connection, "BEGIN").await?;
+    for (table, columns, pieces) in &ready.tables {
+        let begun = Copying::begin(connection, table, columns, true).await;
+        let mut copying = begun.map_err(said)?;
+        for piece in pieces {
+            copying.send(piece).await.map_err(said)?;
+        }
+        let answer = copying.finish().await.map_err(said)?;
+        settle(connection, &answer).await.map_err(said)?;
+    }
+    execute(connection, "COMMIT").await?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// The whole way of `cargo xtask seed`.
+async fn generate_and_load(
+    fixture: &Fixture,
+    connection: &mut PgConnection,
+    bulk: &Arc<Bulk>,
+) -> Result<f64, String> {
+    let started = Instant::now();
+    let filled = fill(connection, &fixture.catalog, bulk, None, &|_| {})
+        .await
+        .map_err(said)?;
+    let took = started.elapsed().as_secs_f64();
+    match filled.iter().find(|table| table.rows < table.asked) {
+        Some(short) => Err(format!("rows are missing: {short:?}")),
+        None => Ok(took),
+    }
+}
+
+/// A row of `people`.
+type Person = (Uuid, Uuid, Uuid, String, String, i32, f64, bool);
+
+/// The other peer: statements of many rows with parameters, as applications write them. Rows a second.
+async fn insert(connection: &mut PgConnection, files: &[(String, PathBuf)]) -> Result<f64, String> {
+    for (table, path) in files {
+        copy_file(connection, table, path).await?;
+    }
+    let sql = "SELECT organisation_id, id, company_id, email, last_name, score, extract(epoch FROM created_at)::float8,
+        active FROM people LIMIT $1";
+    let limit = i64::try_from(INSERTED).map_err(said)?;
+    let rows: Vec<Person> = sqlx::query_as(sql)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(said)?;
+    execute(connection, "TRUNCATE people").await?;
+    let started = Instant::now();
+    execute(connection, "BEGIN").await?;
+    for rows in rows.chunks(ROWS_A_STATEMENT) {
+        let mut query: QueryBuilder<Postgres> = QueryBuilder::new("INSERT INTO people ");
+        query.push_values(rows, |mut values, row| {
+            values.push_bind(row.0).push_bind(row.1).push_bind(row.2);
+            values.push_bind(&row.3).push_bind(&row.4).push_bind(row.5);
+            values.push("to_timestamp(").push_bind_unseparated(row.6);
+            values.push_unseparated(")").push_bind(row.7);
+        });
+        query
+            .build()
+            .execute(&mut *connection)
+            .await
+            .map_err(said)?;
+    }
+    execute(connection, "COMMIT").await?;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than a float counts")]
+    let count = rows.len() as f64;
+    Ok(count / started.elapsed().as_secs_f64())
+}
+
+/// The peak of making and loading a hundred thousand rows, and a million.
+async fn memory(fixture: &Fixture, figures: &mut Map<String, Value>) -> Result<(), String> {
+    for (name, rows) in [("1e5", 100_000), ("1e6", 1_000_000)] {
+        // Two tables have so many of each organisation.
+        let bulk = fixture.bulk(rows / 2 / ORGANISATIONS as u64)?;
+        let mut connection = fixture.empty(With::Nothing).await?;
+        peak::forget();
+        generate_and_load(fixture, &mut connection, &bulk).await?;
+        if let Some(peak) = peak::mebibytes() {
+            figures.insert(format!("peak_memory_mib_at_{name}_rows"), peak.into());
+        }
+    }
+    Ok(())
+}
+
+/// The same through a container, where an engine has an image: how many rows a second, and by which way.
+async fn container(figures: &mut Map<String, Value>) {
+    let figure = match through_container().await {
+        Ok((way, rate)) => {
+            figures.insert("container_connection".to_owned(), way.into());
+            rate.round().into()
+        }
+        Err(why) => Value::from(format!("not measured: {why}")),
+    };
+    figures.insert(
+        "container_generate_and_load_rows_per_second".to_owned(),
+        figure,
+    );
+}
+
+async fn through_container() -> Result<(&'static str, f64), String> {
+    let fixture = Fixture::new(&ServerRequest {
+        choice: ServerChoice::Docker,
+        ..ServerRequest::default()
+    })
+    .await?;
+    let options = fixture
+        .server
+        .options(fixture.server.administrator(), "postgres");
+    let way = if options.get_socket().is_some() {
+        "socket"
+    } else {
+        "TCP"
+    };
+    let (with, rows) = ROWS[0];
+    let bulk = fixture.bulk(rows)?;
+    let mut connection = fixture.empty(with).await?;
+    let took = generate_and_load(&fixture, &mut connection, &bulk).await?;
+    let all: u64 = bulk
+        .sheets()
+        .iter()
+        .map(watertight::generate::Sheet::rows)
+        .sum();
+    fixture.server.stop().await.map_err(said)?;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than a float counts")]
+    let rate = all as f64 / took;
+    Ok((way, rate))
+}
