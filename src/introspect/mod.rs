@@ -1,6 +1,8 @@
 //! `pg_catalog` → [`Catalog`]: seven queries whatever the size of the schema.
 
+mod sequences;
 mod types;
+mod views;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use crate::error::{Doing, Error, Result};
 use crate::model::{
     Action, Catalog, CheckConstraint, Column, ForeignKey, Index, IndexKey, Policy, RelationName,
-    Role, Sequence, Table,
+    Role, Table,
 };
 
 /// Tables of the user: no system schemas, no members of extensions, not the harness's own schema.
@@ -50,7 +52,8 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     }
     count_existing(connection, &mut tables).await?;
     let roles = rows::<Role>(connection, "roles", ROLES).await?;
-    let sequences = rows::<RawSequence>(connection, "sequences", &sequences_sql()).await?;
+    let sequences = sequences::read(connection).await?;
+    let views = views::read(connection).await?;
     let types = types::read(connection, &tables).await?;
     Ok(Catalog {
         tables,
@@ -59,13 +62,8 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
             .into_iter()
             .map(|role| (role.name.clone(), role))
             .collect(),
-        sequences: sequences
-            .into_iter()
-            .map(|raw| Sequence {
-                name: raw.on.name(),
-                start: raw.start,
-            })
-            .collect(),
+        sequences,
+        views,
     })
 }
 
@@ -187,13 +185,6 @@ struct On<T> {
     #[serde(flatten)]
     on: RawName,
     item: T,
-}
-
-#[derive(Deserialize)]
-struct RawSequence {
-    #[serde(flatten)]
-    on: RawName,
-    start: i64,
 }
 
 #[derive(Deserialize)]
@@ -422,12 +413,3 @@ const ROLES: &str = "SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolbyp
         coalesce((SELECT json_agg(m.rolname ORDER BY m.rolname) FROM pg_roles m
           WHERE m.oid <> r.oid AND NOT r.rolsuper AND pg_has_role(r.oid, m.oid, 'MEMBER')), '[]') AS member_of
      FROM pg_roles r WHERE r.rolname NOT LIKE 'pg\\_%'";
-
-fn sequences_sql() -> String {
-    format!(
-        "SELECT n.nspname AS schema, c.relname AS relation, s.seqstart AS start
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
-         WHERE {} ORDER BY 1, 2",
-        USER_TABLES.replace("c.relkind IN ('r', 'p')", "c.relkind = 'S'")
-    )
-}

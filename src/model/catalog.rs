@@ -17,6 +17,8 @@ pub struct Catalog {
     pub roles: BTreeMap<String, Role>,
     /// Sequences, in the order of their names.
     pub sequences: Vec<Sequence>,
+    /// Views, materialized ones too, with the tables that they read, through other views as well.
+    pub views: BTreeMap<RelationName, Vec<RelationName>>,
 }
 
 impl Catalog {
@@ -48,17 +50,32 @@ pub struct Sequence {
     pub name: RelationName,
     /// What it gives out first.
     pub start: i64,
+    /// How many values it has, upwards; below zero where it counts downwards.
+    pub room: i64,
 }
 
 impl Sequence {
     /// The call that sets it to its beginning.
     #[must_use]
     pub fn restart(&self) -> String {
-        format!(
-            "setval({}, {}, false)",
-            super::literal(&self.name.quoted()),
-            self.start
-        )
+        self.set(self.start)
+    }
+
+    /// The call that sets it beyond what loading rows took from it (a trigger may do so), and short of where generated
+    /// ids begin.
+    #[must_use]
+    pub fn advance(&self) -> String {
+        let step = if self.room.unsigned_abs() > 1_000_000 {
+            500_000
+        } else {
+            500.min(self.room.abs() / 2)
+        };
+        self.set(self.start.saturating_add(step * self.room.signum()))
+    }
+
+    fn set(&self, value: i64) -> String {
+        let name = super::literal(&self.name.quoted());
+        format!("setval({name}, {value}, false)")
     }
 }
 

@@ -102,8 +102,12 @@ pub fn bindings(
             continue;
         };
         for group in &groups {
-            let label = format!("another organisation's row of {group}");
-            add(label, binder.values(0, false, Some((theirs, group))), false);
+            // The second is in another state.
+            for rank in 0..2 {
+                let label = format!("another organisation's row of {group}");
+                let values = binder.values(rank, false, Some((theirs, group)));
+                add(label, values, false);
+            }
         }
         for group in &seized {
             let label = format!("a key of another organisation's row of {group}");
@@ -201,6 +205,11 @@ impl<'a> Binder<'a> {
         if sources.contains(&Source::Offset) {
             return Some("0".to_owned());
         }
+        if sources.contains(&Source::Words)
+            && let Some(word) = self.word(row)
+        {
+            return Some(word);
+        }
         let by = |wanted: char| {
             sources
                 .iter()
@@ -244,7 +253,7 @@ impl<'a> Binder<'a> {
                 self.written(table, column, row)
                     .or_else(|| values.get(row % values.len().max(1)).cloned())
             } else if is_theirs {
-                let row = self.stranger(dataset, table);
+                let row = self.stranger(dataset, table, row);
                 let rows = dataset.get(table);
                 rows.and_then(|rows| rows.cell(row, column)?.clone())
                     .or_else(|| values.last().cloned())
@@ -282,9 +291,29 @@ impl<'a> Binder<'a> {
             .get(table)
             .and_then(|table| of(table.column(column)?.type_oid));
         match (category(kind.trim_end_matches("[]")), held) {
-            (Some(wanted), Some(held)) => wanted == held || wanted == "text",
-            _ => true,
+            (Some("text") | None, _) => true,
+            (wanted, held) => wanted == held,
         }
+    }
+
+    /// A word of one of the query's texts: of the first text column first, then of the next.
+    fn word(&self, row: usize) -> Option<String> {
+        let tables = self.inferred.tables.iter();
+        let texts: Vec<(&RelationName, &str)> = tables
+            .filter_map(|name| self.catalog.tables.get(name))
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| category(&column.type_name) == Some("text"))
+            .map(|(table, column)| (&table.name, column.name.as_str()))
+            .filter(|(table, column)| self.tenancy.tenant_column(table) != Some(column))
+            .collect();
+        let (table, column) = texts.get(row % texts.len().max(1))?;
+        let values = column_values(self.dataset(table), table, column);
+        // The longest says most.
+        let words = values
+            .get(row / texts.len())?
+            .split(|c: char| !c.is_alphabetic());
+        let longest = words.max_by_key(|word| word.chars().count());
+        longest.filter(|word| !word.is_empty()).map(str::to_owned)
     }
 
     /// A time that is compared with nothing, as in `generate_series($1, $2)`: from the earliest that the query's
@@ -318,9 +347,9 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The row of somebody else's that shows most: the acting tenant lacks what the query looks for in it, and has the
-    /// rows, by their ids, that it refers to.
-    fn stranger(&self, theirs: &Dataset, table: &RelationName) -> usize {
+    /// The row of somebody else's that shows most, or of that rank: the acting tenant lacks what the query looks for in
+    /// it, and has the rows, by their ids, that it refers to.
+    fn stranger(&self, theirs: &Dataset, table: &RelationName, rank: usize) -> usize {
         let sources = self.inferred.sources.values().flatten();
         let looked_for: BTreeSet<&str> = sources
             .filter_map(|source| match source {
@@ -358,14 +387,14 @@ impl<'a> Binder<'a> {
             all.filter(|column| has(row, column) == Some(wanted))
                 .count()
         };
-        (0..rows.rows.len())
-            .max_by_key(|row| {
-                (
-                    count(*row, &looked_for, false),
-                    count(*row, &referring, true),
-                )
-            })
-            .unwrap_or(0)
+        let mut order: Vec<usize> = (0..rows.rows.len()).rev().collect();
+        order.sort_by_key(|row| {
+            std::cmp::Reverse((
+                count(*row, &looked_for, false),
+                count(*row, &referring, true),
+            ))
+        });
+        order.get(rank % order.len().max(1)).copied().unwrap_or(0)
     }
 
     /// The acting tenant's rows, or the shared ones.

@@ -3,9 +3,11 @@
 
 mod bind;
 mod compare;
+mod expression;
 mod file;
 mod infer;
 mod plain;
+mod reader;
 
 pub use bind::{Binding, bindings, tenant_parameter};
 pub use compare::{Comparison, compare};

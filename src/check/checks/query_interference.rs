@@ -191,7 +191,7 @@ fn statements(
             .catalog
             .sequences
             .iter()
-            .map(crate::model::Sequence::restart)
+            .map(crate::model::Sequence::advance)
             .collect();
         list.push(format!("SELECT {}", alike.join(", ")));
     }
