@@ -14,7 +14,7 @@ mod row;
 pub use checks::ALL;
 pub use page::Page;
 
-use crate::model::{Case, Catalog, Observation, Query, Tenancy, Verdict, Worlds};
+use crate::model::{Case, Catalog, Cell, Observation, Query, Stage, Tenancy, Verdict, Worlds};
 
 /// What a check sees.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,25 @@ pub trait Check: Sync {
     /// scene. It leaks where they show the same. `None` where the rows of a world play no part.
     fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
         let _ = (scene, case, seen);
+        None
+    }
+
+    /// The values that a case for smaller worlds binds: with its rows, what is stored of it.
+    fn bound(&self, scene: Scene<'_>, case: &Case) -> Vec<Cell> {
+        let _ = (scene, case);
+        Vec::new()
+    }
+
+    /// A stored leak as a case for the scene's worlds: everyone else's rows are there in `stage`. `None` where there is
+    /// no such object any more, or it takes other values.
+    fn stored(
+        &self,
+        scene: Scene<'_>,
+        object: &str,
+        stage: Stage,
+        values: &[Cell],
+    ) -> Option<Case> {
+        let _ = (scene, object, stage, values);
         None
     }
 }

@@ -146,6 +146,10 @@ struct ChecksOptions {
     /// Write what is found to the baseline
     #[arg(long)]
     write_baseline: bool,
+    /// Leaks of queries that earlier runs found, tried first; none for no file [default:
+    /// watertight-regressions.json beside the settings]
+    #[arg(long, value_name = "FILE")]
+    regressions: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -263,6 +267,7 @@ impl TestDb {
             ("cases", self.rows.cases),
             ("seed", self.rows.seed),
             ("baseline", self.checks.baseline),
+            ("regressions", self.checks.regressions),
             ("format", self.reports.format),
             ("timeout", self.limits.timeout),
             ("jobs", self.limits.jobs),

@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// The options by their keys.
-const OPTIONS: [(&str, Kind); 27] = [
+const OPTIONS: [(&str, Kind); 28] = [
     ("server", Kind::Text),
     ("postgres", Kind::List),
     ("image", Kind::Text),
@@ -42,6 +42,7 @@ const OPTIONS: [(&str, Kind); 27] = [
     ("deny", Kind::List),
     ("baseline", Kind::Text),
     ("write_baseline", Kind::Flag),
+    ("regressions", Kind::Text),
     ("report", Kind::List),
     ("format", Kind::Text),
     ("keep", Kind::Flag),
@@ -230,6 +231,12 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         }
         "baseline" => run.baseline = Some(given.path()?),
         "write_baseline" => run.write_baseline = given.flag()?,
+        "regressions" => {
+            run.regressions = Some(match given.one()? {
+                "none" => PathBuf::new(),
+                _ => given.path()?,
+            });
+        }
         "report" => run.reports = given.reports()?,
         "format" => given.one()?.clone_into(&mut run.format),
         "keep" => run.keep = given.flag()?,

@@ -12,6 +12,7 @@ mod hints;
 mod mend;
 mod order;
 mod plan;
+mod poison;
 mod reach;
 mod rows;
 mod satisfied;
@@ -30,7 +31,7 @@ pub use seed::Seed;
 pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};
 
-use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, Worlds};
+use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, WorldKind, Worlds};
 
 /// What generation stands on.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,24 @@ pub enum Part {
     Twins,
     /// Valid and not loaded.
     Spare,
+    /// Everyone else's, poisoned.
+    Poisoned,
+    /// Everyone else's, a hundred times as many.
+    Many,
+}
+
+impl Part {
+    /// Everyone else's rows in a world of this kind; there are none where nobody else is.
+    #[must_use]
+    pub fn of(kind: WorldKind) -> Option<Self> {
+        match kind {
+            WorldKind::Absent => None,
+            WorldKind::Different => Some(Self::Different),
+            WorldKind::Twins => Some(Self::Twins),
+            WorldKind::Poisoned => Some(Self::Poisoned),
+            WorldKind::Many => Some(Self::Many),
+        }
+    }
 }
 
 /// A row's place.
@@ -80,6 +99,8 @@ pub struct Genes {
     pub organisations: usize,
     /// Rows per table and tenant: at least one.
     pub rows: usize,
+    /// What everyone else's rows are like in the worlds that are made.
+    pub kinds: BTreeSet<WorldKind>,
     /// Rows that the server refused, and how often: each time they are made anew.
     pub salts: BTreeMap<RowKey, u32>,
     /// Rows that the server refused too often.
@@ -87,13 +108,14 @@ pub struct Genes {
 }
 
 impl Genes {
-    /// Genes that nothing was refused of yet.
+    /// Genes that nothing was refused of yet, of worlds where the others are different and where they are twins.
     #[must_use]
     pub fn new(seed: Seed, organisations: usize, rows: usize) -> Self {
         Self {
             seed,
             organisations: organisations.max(2),
             rows: rows.max(1),
+            kinds: BTreeSet::from([WorldKind::Different, WorldKind::Twins]),
             salts: BTreeMap::new(),
             dropped: BTreeSet::new(),
         }

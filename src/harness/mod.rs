@@ -8,6 +8,7 @@ mod assemble;
 mod fill;
 mod place;
 mod prepare;
+mod regressions;
 mod seed;
 mod settle;
 mod shrink;
@@ -29,8 +30,8 @@ use crate::generate::{Generator, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, RelationName, Report, SchemaFacts, ServerFacts, Settings,
-    Tenancy, Timings, Worlds,
+    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Settings, Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -121,6 +122,7 @@ impl Harness {
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
         let started = Instant::now();
         let baseline = accepted::read_baseline(&self.settings)?;
+        let stored = regressions::read(&self.settings)?;
         progress("reading migrations");
         let migrations = self.migrations()?;
         progress("starting a server");
@@ -129,7 +131,8 @@ impl Harness {
             server: since(started),
             ..Timings::default()
         };
-        let result = self.on(&server, migrations, timings, progress).await;
+        let work = self.on(&server, migrations, timings, &stored, progress);
+        let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
             server.keep()
@@ -139,6 +142,7 @@ impl Harness {
         let mut report = result?;
         ended?;
         accepted::accept_and_write(&self.settings, baseline, &mut report)?;
+        regressions::write(&self.settings, stored, &mut report);
         Ok(report)
     }
 
@@ -195,11 +199,18 @@ impl Harness {
         server: &Server,
         migrations: MigrationSet,
         timings: Timings,
+        stored: &[Regression],
         progress: &dyn Fn(&str),
     ) -> Result<Report> {
         let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
         let result = self
-            .check(server, &mut databases, migrations, timings, progress)
+            .check(
+                server,
+                &mut databases,
+                (migrations, stored),
+                timings,
+                progress,
+            )
             .await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
@@ -302,7 +313,7 @@ impl Harness {
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        migrations: MigrationSet,
+        (migrations, stored): (MigrationSet, &[Regression]),
         timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Report, String)> {
@@ -339,7 +350,11 @@ impl Harness {
                 .max(1),
         };
         let run = &self.settings.run;
+        let mut remarks = Vec::new();
+        let replayed =
+            regressions::replay(&arena, scene, stored, &self.settings, &mut remarks).await?;
         let mut judged = assemble::judge(&arena, scene, run, progress).await?;
+        regressions::add(&mut judged, replayed);
         let generator = Arc::new(Generator::new(ground.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
@@ -363,6 +378,7 @@ impl Harness {
             &self.settings.run,
             server,
         );
+        report.remarks.extend(remarks);
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }

@@ -184,10 +184,8 @@ async fn judge(
     }
     // What others' rows refer to is their own: they are judged also where some of the common ones are refused.
     execute(connection, "SAVEPOINT common").await?;
-    for (kind, part) in [
-        (WorldKind::Different, Part::Different),
-        (WorldKind::Twins, Part::Twins),
-    ] {
+    for kind in worlds.others.keys().copied() {
+        let Some(part) = Part::of(kind) else { continue };
         let others = worlds.others(kind);
         for refused in load(connection, layout, &others).await? {
             let dataset = others[refused.dataset];

@@ -90,8 +90,10 @@ impl Bench<'_> {
                 None => tree.complicate(),
             };
         }
+        let check = check::find(case.check)?;
         let found = Counterexample {
             worlds: tree.best(),
+            values: check.bound(self.scene, &case),
             case,
             executions,
         };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Case, Dataset, Worlds};
+use super::{Case, Cell, Dataset, Worlds};
 
 /// The smallest pair of worlds that was found to show a defect.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Counterexample {
     pub worlds: Worlds,
     /// What was run in them.
     pub case: Case,
+    /// The values that it binds.
+    pub values: Vec<Cell>,
     /// How often it was run to find them.
     pub executions: usize,
 }

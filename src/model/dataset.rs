@@ -69,9 +69,23 @@ pub enum WorldKind {
     /// Rows with the acting tenant's ids where the keys allow it, and its names, e-mails, slugs and times, and more
     /// of the kind under ids that it lacks.
     Twins,
+    /// Rows with values that break an expression which is evaluated on them: text that is no number, zero, infinity,
+    /// empty arrays.
+    Poisoned,
+    /// A hundred times as many rows as the acting tenant has.
+    Many,
 }
 
 impl WorldKind {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Absent,
+        Self::Different,
+        Self::Twins,
+        Self::Poisoned,
+        Self::Many,
+    ];
+
     /// The word for it in messages.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -79,6 +93,8 @@ impl WorldKind {
             Self::Absent => "absent",
             Self::Different => "different",
             Self::Twins => "twins",
+            Self::Poisoned => "poisoned",
+            Self::Many => "many",
         }
     }
 }

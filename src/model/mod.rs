@@ -10,6 +10,7 @@ mod glob;
 mod name;
 mod nearest;
 mod query;
+mod regression;
 mod report;
 mod samples;
 mod satisfied;
@@ -34,6 +35,7 @@ pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;
 pub use query::{Query, QueryTenant, Returns};
+pub use regression::{Regression, StoredRow};
 pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };

@@ -77,6 +77,8 @@ pub struct RunSettings {
     pub baseline: Option<PathBuf>,
     /// Write what was found to the baseline.
     pub write_baseline: bool,
+    /// The file of leaks that are tried first; none is beside the settings, an empty path is nowhere.
+    pub regressions: Option<PathBuf>,
     /// Reports to write to files.
     pub reports: Vec<ReportFile>,
     /// The format of the report that is printed.
@@ -117,6 +119,7 @@ impl Default for RunSettings {
             deny_weakness: false,
             baseline: None,
             write_baseline: false,
+            regressions: None,
             reports: Vec::new(),
             format: "text".into(),
             keep: false,

@@ -9,6 +9,7 @@ mod migration;
 mod migration_files;
 mod psql;
 mod reference;
+mod regressions;
 mod schemas;
 mod scratch;
 mod seed;

@@ -110,6 +110,53 @@ impl Check for QueryInterference {
             attempts,
         })
     }
+
+    fn bound(&self, scene: Scene<'_>, case: &Case) -> Vec<Cell> {
+        let mut queries = scene.queries.iter();
+        let query = queries.find(|query| query.object == case.object);
+        let number = case.subject.strip_prefix(SMALLER);
+        let number = number.and_then(|subject| subject.split(' ').next()?.parse::<usize>().ok());
+        let (Some(query), Some(number)) = (query, number) else {
+            return Vec::new();
+        };
+        let inferred = infer(scene.catalog, query);
+        let mut all = bindings(scene.catalog, scene.tenancy, scene.worlds, query, &inferred);
+        if number < all.len() {
+            all.swap_remove(number).values
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn stored(
+        &self,
+        scene: Scene<'_>,
+        object: &str,
+        stage: Stage,
+        values: &[Cell],
+    ) -> Option<Case> {
+        let query = scene.queries.iter().find(|query| query.object == object)?;
+        let system = matches!(query.tenant, QueryTenant::System(_));
+        if system || query.problem.is_some() || query.types.len() != values.len() {
+            return None;
+        }
+        let binding = Binding {
+            label: "stored values".to_owned(),
+            values: values.to_vec(),
+            seizes: false,
+        };
+        let stages = (0..LAYOUTS).map(|layout| Stage::World {
+            kind: WorldKind::Absent,
+            layout,
+        });
+        let stages: Vec<Stage> = stages.chain([stage]).collect();
+        Some(Case {
+            check: self.page().id,
+            object: object.to_owned(),
+            subject: STORED.to_owned(),
+            attempts: attempts_of(scene, query, &[binding], &stages, true),
+        })
+    }
 }
 
 /// The subject of a follow-up begins so: a binding, as the owner and as the application.
@@ -118,6 +165,9 @@ const MASKED: &str = "masked? ";
 /// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
 /// ends with.
 const SMALLER: &str = "smaller ";
+
+/// The subject of a stored case: a binding, as the owner and as the application.
+const STORED: &str = "stored";
 
 /// How a query is run: as the owner, or as the application in the acting tenant's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +184,29 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
     }
     let inferred = infer(scene.catalog, query);
     let all = bindings(scene.catalog, scene.tenancy, scene.worlds, query, &inferred);
+    let numbered = all.into_iter().enumerate();
+    let chosen: Vec<Binding> = numbered
+        .filter(|(number, _)| only.is_none_or(|only| only == *number))
+        .map(|(_, binding)| binding)
+        .collect();
+    let stages = WORLDS.map(|(kind, layout)| Stage::World { kind, layout });
+    attempts_of(scene, query, &chosen, &stages, only.is_some())
+}
+
+/// The attempts of bindings in some stages, as the owner, and where `both` as the application then.
+fn attempts_of(
+    scene: Scene<'_>,
+    query: &Query,
+    chosen: &[Binding],
+    stages: &[Stage],
+    both: bool,
+) -> Vec<Attempt> {
+    let writes = infer(scene.catalog, query).writes;
     let access = scene.tenancy.access.as_ref();
     let modes: Vec<Mode<'_>> = match (&query.tenant, access) {
         (QueryTenant::Context, None) => return Vec::new(),
         (QueryTenant::Context, Some(access)) => vec![Mode::Application(access)],
-        (_, Some(access)) if only.is_some() => vec![Mode::Owner, Mode::Application(access)],
+        (_, Some(access)) if both => vec![Mode::Owner, Mode::Application(access)],
         _ => vec![Mode::Owner],
     };
     let system = matches!(query.tenant, QueryTenant::System(_));
@@ -149,11 +217,11 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
     };
     let mut found = Vec::new();
     for mode in modes {
-        for (number, binding) in all.iter().enumerate() {
-            if only.is_some_and(|only| only != number) {
-                continue;
-            }
-            for (kind, layout) in WORLDS {
+        for binding in chosen {
+            for stage in stages {
+                let Stage::World { kind, .. } = *stage else {
+                    continue;
+                };
                 if system && kind != WorldKind::Twins {
                     continue;
                 }
@@ -166,11 +234,10 @@ fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> Vec<Attempt
                     label: binding.label.clone(),
                     session: Session::Owner,
                     context: Context::Unset,
-                    stage: Stage::World { kind, layout },
-                    statements: statements(scene, query, binding, mode, inferred.writes),
+                    stage: *stage,
+                    statements: statements(scene, query, binding, mode, writes),
                     // Where nobody else is, nobody else's rows can be changed.
-                    witness: (inferred.writes && kind != WorldKind::Absent)
-                        .then(|| witness.clone()),
+                    witness: (writes && kind != WorldKind::Absent).then(|| witness.clone()),
                 });
             }
         }
@@ -358,7 +425,7 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
     if case.attempts.is_empty() {
         return Verdict::Inconclusive("nothing was tried".to_owned());
     }
-    if case.subject.starts_with(SMALLER) {
+    if case.subject.starts_with(SMALLER) || case.subject == STORED {
         return match leak(scene, case, seen) {
             Some(leak) => Verdict::Leaked(Box::new(defect(scene, query, &leak, true))),
             None => Verdict::Held("these rows do not show it".to_owned()),
@@ -406,6 +473,18 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
             found,
             attempts,
             masked,
+        });
+    }
+    if case.subject == STORED {
+        let shows = |number: usize| {
+            let attempts = case.attempts.chunks(LAYOUTS + 1).nth(number)?;
+            let seen = seen.chunks(LAYOUTS + 1).nth(number)?;
+            evidence(scene, 0, attempts, seen)
+        };
+        return Some(Leak {
+            found: shows(0)?,
+            attempts: &case.attempts,
+            masked: case.attempts.len() > LAYOUTS + 1 && shows(1).is_none(),
         });
     }
     let groups = groups(case, seen);

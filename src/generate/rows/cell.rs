@@ -3,7 +3,7 @@
 use super::{ATTEMPTS, Draft, Maker};
 use crate::generate::dice::{hash, mixed};
 use crate::generate::value::{self, Absence, Profile};
-use crate::generate::{Part, RowKey};
+use crate::generate::{Part, RowKey, poison};
 use crate::model::{Canary, Cell, Column};
 
 impl<'a> Maker<'a> {
@@ -38,12 +38,20 @@ impl<'a> Maker<'a> {
             return Ok(None);
         }
         let place = &draft.place;
+        if place.part == Part::Poisoned
+            && let Some(poison) = self.poison(draft, column, profile)
+        {
+            return Ok(Some(poison));
+        }
+        let beyond = 4 + 2 * self.genes.organisations;
         let block = match place.part {
             Part::Shared => 0,
             Part::Acting => 1,
             Part::Spare => 2 + place.tenant,
             Part::Different => 4 + 2 * place.tenant,
             Part::Twins => 5 + 2 * place.tenant,
+            Part::Poisoned => beyond + 2 * place.tenant,
+            Part::Many => beyond + 1 + 2 * place.tenant,
         };
         let ordinal = block as u64 * 1_000_000
             + u64::from(draft.salt * ATTEMPTS + draft.attempt) * 1_000
@@ -77,6 +85,23 @@ impl<'a> Maker<'a> {
             );
         }
         Ok(Some(made))
+    }
+
+    /// A value that breaks what is evaluated on it too early, as long as the row was not refused for one: then every
+    /// other column has one, and at last none.
+    fn poison(&self, draft: &Draft<'a>, column: &Column, profile: &Profile) -> Option<String> {
+        let place = &draft.place;
+        let mut dice = draft.dice(self.genes.seed.number, &column.name);
+        let harmless = draft.attempt > 0
+            || draft.again > 0
+            || draft.salt > 6
+            || (draft.salt > 0 && !dice.one_in(1 + u64::from(draft.salt)));
+        let bounded = draft.table.bounds.iter();
+        let known = !column.samples.is_empty();
+        if harmless || known || bounded.flatten().any(|(name, _)| *name == column.name) {
+            return None;
+        }
+        poison::value(self.ground.catalog, profile, place.row + place.tenant)
     }
 
     /// The column's profile within the bounds of the partition that the row goes to: one after the other.

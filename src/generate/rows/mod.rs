@@ -28,6 +28,9 @@ const ATTEMPTS: u32 = 48;
 /// Values are chosen again so often for the CHECKs of a row before it is made anew.
 const MENDS: u32 = 64;
 
+/// So many times the acting tenant's rows are many.
+const MANY: usize = 100;
+
 /// More rows of the acting tenant's kind under ids that it lacks.
 const EXTRA_TWINS: usize = 2;
 
@@ -46,8 +49,9 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
     maker.fill(Part::Shared, 0);
     maker.fill(Part::Acting, 0);
     for tenant in 1..genes.organisations {
-        maker.fill(Part::Different, tenant);
-        maker.fill(Part::Twins, tenant);
+        for part in genes.kinds.iter().filter_map(|kind| Part::of(*kind)) {
+            maker.fill(part, tenant);
+        }
     }
     maker.fill(Part::Spare, 0);
     maker.fill(Part::Spare, 1);
@@ -131,6 +135,7 @@ impl<'a> Maker<'a> {
                 return optional.count().clamp(2, 4);
             }
             Part::Different => self.genes.rows.max(table.states) + tenant,
+            Part::Many => self.genes.rows.max(table.states) * MANY,
             _ => self.genes.rows.max(table.states),
         };
         if table.one_a_tenant() {

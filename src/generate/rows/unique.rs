@@ -59,6 +59,8 @@ impl<'a> Maker<'a> {
                     (Part::Shared | Part::Acting, _) | (Part::Spare, 0) => 1,
                     (Part::Different | Part::Spare, _) => 2,
                     (Part::Twins, _) => 3,
+                    (Part::Poisoned, _) => 4,
+                    (Part::Many, _) => 5,
                 }
             };
             let mark = (draft.table.number, number, scope, values);

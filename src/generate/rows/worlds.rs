@@ -7,7 +7,7 @@ use super::unique::untwinned;
 use super::{Made, Maker};
 use crate::generate::Part;
 use crate::generate::plan::TablePlan;
-use crate::model::{Class, Dataset, RelationName, Rows, WorldKind, Worlds};
+use crate::model::{Class, Dataset, RelationName, Rows, Worlds};
 
 impl Maker<'_> {
     pub(super) fn into_worlds(self) -> Worlds {
@@ -27,6 +27,7 @@ impl Maker<'_> {
                 .map(|tenant| dataset(part, tenant))
                 .collect()
         };
+        let kinds = self.genes.kinds.iter();
         let acting = dataset(Part::Acting, 0);
         let gaps = acting
             .iter()
@@ -52,10 +53,9 @@ impl Maker<'_> {
             order: plan.order.iter().map(|name| (*name).clone()).collect(),
             shared: dataset(Part::Shared, 0),
             acting,
-            others: BTreeMap::from([
-                (WorldKind::Different, others(Part::Different)),
-                (WorldKind::Twins, others(Part::Twins)),
-            ]),
+            others: kinds
+                .filter_map(|kind| Some((*kind, others(Part::of(*kind)?))))
+                .collect(),
             spares: vec![dataset(Part::Spare, 0), dataset(Part::Spare, 1)],
             late: plan.late.clone(),
             circles: plan.circles.clone(),

@@ -8,13 +8,10 @@ use std::time::Duration;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use sqlx::Connection as _;
 use watertight::generate::{self, Ground};
-use watertight::introspect;
-use watertight::migration::{MigrationSet, apply};
-use watertight::model::{Dataset, RelationName, ShrinkLimits, TenantSettings, WorldKind, Worlds};
-use watertight::{load, tenancy};
+use watertight::load;
+use watertight::model::{Dataset, RelationName, ShrinkLimits, WorldKind, Worlds};
 
-use super::{application, root, run, settings};
-use crate::scratch;
+use super::{application, run, settings, worlds};
 use crate::{psql, server};
 
 /// More than any leak takes.
@@ -213,18 +210,7 @@ fn colliding(worlds: &Worlds) -> bool {
 
 #[tokio::test]
 async fn a_property_that_fails_shrinks_to_one_row_each() {
-    let database = scratch::Database::new().await;
-    let mut connection = database.connect().await;
-    let set = MigrationSet::read(&root().join("migrations")).unwrap();
-    apply(&set, &mut connection).await.unwrap();
-    let catalog = introspect::introspect(&mut connection).await.unwrap();
-    let declared = TenantSettings {
-        table: Some("iam.organisations".to_owned()),
-        shared: vec!["crm.naf_codes".to_owned()],
-        linked: BTreeMap::from([("iam.users".to_owned(), "iam.memberships.user_id".to_owned())]),
-        ..TenantSettings::default()
-    };
-    let tenancy = tenancy::classify(&catalog, &declared, None).unwrap();
+    let (_database, mut connection, catalog, tenancy) = worlds::schema().await;
     let existing = BTreeMap::new();
     let ground = Ground {
         catalog: &catalog,
