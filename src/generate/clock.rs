@@ -10,6 +10,11 @@ pub(super) fn is_time(of: &str) -> bool {
     matches!(of, "date" | "timestamp" | "timestamptz")
 }
 
+/// Whether a text is a day, and no time of one.
+pub(super) fn is_day(text: &str) -> bool {
+    day(text).is_some()
+}
+
 /// `2026-11-22`, in UTC.
 pub(super) fn date(seconds: i64) -> String {
     Datum::Date(seconds.div_euclid(DAY)).to_string()

@@ -10,10 +10,12 @@ mod clock;
 mod dice;
 mod hints;
 mod mend;
+mod order;
 mod plan;
 mod poison;
 mod reach;
 mod rows;
+mod satisfied;
 mod seed;
 mod shrink;
 mod strategy;
@@ -29,7 +31,7 @@ pub use seed::Seed;
 pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};
 
-use crate::model::{Catalog, Cell, RelationName, Tenancy, WorldKind, Worlds};
+use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, WorldKind, Worlds};
 
 /// What generation stands on.
 #[derive(Clone, Copy, Debug)]
@@ -140,5 +142,11 @@ impl<'a> Generator<'a> {
     #[must_use]
     pub fn decode(&self, genes: &Genes) -> Worlds {
         rows::decode(self.ground, &self.plan, genes)
+    }
+
+    /// How the constraints of the tables were met in worlds that the server has accepted, in order of the tables.
+    #[must_use]
+    pub fn satisfied(&self, worlds: &Worlds) -> Vec<Satisfied> {
+        satisfied::satisfied(self.ground, &self.plan, worlds)
     }
 }

@@ -86,121 +86,6 @@ impl<'a> Plan<'a> {
         plan.sort();
         plan
     }
-
-    /// Orders tables by their keys. In a circle a nullable key waits; where none is nullable, the circle is loaded
-    /// with its keys deferred or in one statement, and a row refers to the one of the same number.
-    fn sort(&mut self) {
-        let mut done: BTreeSet<&'a RelationName> = BTreeSet::new();
-        let mut circle: Vec<&'a RelationName> = Vec::new();
-        while done.len() < self.tables.len() {
-            let open: Vec<&'a RelationName> = self
-                .tables
-                .keys()
-                .copied()
-                .filter(|name| !done.contains(name))
-                .collect();
-            // What a circle was begun with is ended first.
-            let choice: &[&'a RelationName] = if circle.is_empty() { &open } else { &circle };
-            let free = |all: bool| {
-                choice.iter().copied().find(|name| {
-                    let mut needed = self.waits_for(&self.tables[name], &done, all);
-                    needed.next().is_none()
-                })
-            };
-            let next = free(true)
-                .or_else(|| free(false))
-                .or_else(|| circle.first().copied());
-            let next = next.unwrap_or_else(|| {
-                circle = self.smallest_circle(&open, &done);
-                circle.first().copied().unwrap_or(open[0])
-            });
-            self.delay(next, &done);
-            circle.retain(|name| *name != next);
-            done.insert(next);
-            self.order.push(next);
-        }
-    }
-
-    /// The tables not yet done that a table's keys need; with `all`, also those that its nullable keys may refer to.
-    fn waits_for(
-        &self,
-        plan: &TablePlan<'a>,
-        done: &BTreeSet<&'a RelationName>,
-        all: bool,
-    ) -> impl Iterator<Item = &'a RelationName> {
-        // The key of the tenant column alone chooses no parent, but its parent must be there.
-        let needed = plan
-            .keys
-            .iter()
-            .filter(|key| all || key.nullable.is_empty());
-        let keys: Vec<&'a ForeignKey> = plan
-            .tenant_keys()
-            .chain(needed.map(|key| key.key))
-            .filter(|key| {
-                key.target != plan.table.name
-                    && !done.contains(&key.target)
-                    && self.tables.contains_key(&key.target)
-            })
-            .collect();
-        keys.into_iter().map(|key| &key.target)
-    }
-
-    /// Tables that need each other, and nothing else that is not done: the smallest set that a table reaches. It is
-    /// noted where one statement must load it.
-    fn smallest_circle(
-        &mut self,
-        open: &[&'a RelationName],
-        done: &BTreeSet<&'a RelationName>,
-    ) -> Vec<&'a RelationName> {
-        let reach = |start: &'a RelationName| {
-            let mut met = BTreeSet::new();
-            let mut next = vec![start];
-            while let Some(name) = next.pop() {
-                let new = self.waits_for(&self.tables[name], done, false);
-                next.extend(new.filter(|name| met.insert(*name)));
-            }
-            met
-        };
-        let circle: Vec<&RelationName> = open
-            .iter()
-            .map(|name| reach(name))
-            .min_by_key(BTreeSet::len)
-            .map(|names| names.into_iter().collect())
-            .unwrap_or_default();
-        let stiff = circle.iter().any(|name| {
-            let mut keys = self.tables[name].keys.iter();
-            keys.any(|key| {
-                key.nullable.is_empty() && !key.key.deferrable && circle.contains(&&key.key.target)
-            })
-        });
-        if stiff && circle.len() > 1 {
-            let names = circle.iter().map(|name| (*name).clone());
-            self.circles.push(names.collect());
-        }
-        circle
-    }
-
-    /// The keys of a table whose parents are made after it.
-    fn delay(&mut self, table: &'a RelationName, done: &BTreeSet<&'a RelationName>) {
-        let known: BTreeSet<&RelationName> = self.tables.keys().copied().collect();
-        let Some(plan) = self.tables.get_mut(table) else {
-            return;
-        };
-        for key in &mut plan.keys {
-            let target = &key.key.target;
-            if target == table || !known.contains(target) || done.contains(target) {
-                continue;
-            }
-            key.late = true;
-            // A deferred key bears its value at once; one that is not must wait as NULL.
-            if !key.key.deferrable && !key.nullable.is_empty() {
-                self.late
-                    .entry(table.clone())
-                    .or_default()
-                    .push(key.key.name.clone());
-            }
-        }
-    }
 }
 
 impl<'a> TablePlan<'a> {
@@ -267,7 +152,7 @@ impl<'a> TablePlan<'a> {
     }
 
     /// Keys that say who the tenant is; the others choose a parent.
-    fn tenant_keys(&self) -> impl Iterator<Item = &'a ForeignKey> + '_ {
+    pub(super) fn tenant_keys(&self) -> impl Iterator<Item = &'a ForeignKey> + '_ {
         let tenant = self.tenant_column();
         self.table.foreign_keys.iter().filter(move |key| {
             key.columns

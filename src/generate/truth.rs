@@ -199,6 +199,19 @@ fn binary(left: Worth, op: &BinaryOperator, right: Worth) -> Worth {
         (Op::Minus, Number(a), Number(b)) => Number(a - b),
         (Op::Plus, Number(a), Text(b)) => clock::seconds(b).map_or(Unknown, |b| Number(a + b)),
         (Op::Minus, Number(a), Text(b)) => clock::seconds(b).map_or(Unknown, |b| Number(a - b)),
+        // A day that many days from another; a time that long from another; days between days.
+        (Op::Plus | Op::Minus, Text(a), Number(days)) => clock::seconds(a).map_or(Unknown, |a| {
+            let sign = if *op == Op::Plus { 1.0 } else { -1.0 };
+            Number(a + sign * days * 86_400.0)
+        }),
+        (Op::Plus | Op::Minus, Text(a), Text(b)) => match (clock::seconds(a), clock::seconds(b)) {
+            (Some(a), Some(b)) if *op == Op::Plus => Number(a + b),
+            (Some(low), Some(high)) if clock::is_day(a) && clock::is_day(b) => {
+                Number((low - high) / 86_400.0)
+            }
+            (Some(a), Some(b)) => Number(a - b),
+            _ => Unknown,
+        },
         (Op::Multiply, Number(a), Number(b)) => Number(a * b),
         (Op::Modulo, Number(a), Number(b)) if *b != 0.0 => Number(a % b),
         (Op::StringConcat, Text(a), Text(b)) => Text(format!("{a}{b}")),
@@ -336,6 +349,27 @@ mod tests {
             Bool(false)
         );
         assert_eq!(told("(a <> ALL (ARRAY[1, 2]))", &cells), Bool(false));
+    }
+
+    #[test]
+    fn times_are_reckoned_with() {
+        let cells = [
+            ("born", Text("2000-03-01".into())),
+            ("hired", Text("2020-03-01".into())),
+            ("from", Text("2026-01-02 08:00:00+00".into())),
+            ("till", Text("2026-01-02 22:00:00+00".into())),
+        ];
+        assert_eq!(told("(born < (hired - (365 * 16)))", &cells), Bool(true));
+        assert_eq!(told("(born < (hired - (366 * 20)))", &cells), Bool(false));
+        assert_eq!(told("((hired - born) > 7000)", &cells), Bool(true));
+        assert_eq!(
+            told("(till <= (\"from\" + '12:00:00'::interval))", &cells),
+            Bool(false)
+        );
+        assert_eq!(
+            told("((till - \"from\") <= '14:00:00'::interval)", &cells),
+            Bool(true)
+        );
     }
 
     #[test]

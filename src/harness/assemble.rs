@@ -8,7 +8,7 @@ use crate::check::{self, Check, Scene};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Case, Counterexample, Finding, Inconclusive, Report, RunSettings, Tally, Verdict,
+    Case, Counterexample, Finding, Inconclusive, Means, Report, RunSettings, Tally, Verdict,
 };
 use crate::run::{Arena, run};
 use crate::server::Server;
@@ -161,6 +161,7 @@ pub(super) fn fill(
     report.inconclusive.extend(vacuous(report, scene, settings));
     report.inconclusive.sort();
     report.remarks = remarks(scene, settings);
+    report.satisfied.clone_from(&scene.worlds.satisfied);
 }
 
 fn held(tally: &mut Tally, reason: String) {
@@ -238,5 +239,36 @@ fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
             scene.worlds.untwinned.join(", ")
         ));
     }
+    if !scene.worlds.short.is_empty() {
+        remarks.push(format!(
+            "fewer rows than asked for or than their states take: {}",
+            short(scene)
+        ));
+    }
+    let tried: Vec<&str> = scene
+        .worlds
+        .satisfied
+        .iter()
+        .filter(|one| one.means == Means::Tried)
+        .map(|one| one.object.as_str())
+        .collect();
+    if !tried.is_empty() {
+        remarks.push(format!(
+            "tried on the server until it took them, as they can't be read: {}",
+            tried.join(", ")
+        ));
+    }
     remarks
+}
+
+/// Tables with fewer rows than asked for, those with one reason together.
+fn short(scene: Scene<'_>) -> String {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (table, why) in &scene.worlds.short {
+        reasons.entry(why).or_default().push(table.to_string());
+    }
+    let parts = reasons
+        .into_iter()
+        .map(|(why, tables)| format!("{} ({why})", tables.join(", ")));
+    parts.collect::<Vec<_>>().join("; ")
 }

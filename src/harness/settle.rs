@@ -44,8 +44,16 @@ pub(super) async fn settle(
             for (table, reason) in reasons {
                 if let Some(gap) = worlds.gaps.get_mut(&table) {
                     *gap = reason;
+                } else if genes
+                    .dropped
+                    .iter()
+                    .any(|key| key.part == Part::Acting && key.table == table)
+                    && let Some(why) = worlds.short.get_mut(&table)
+                {
+                    *why = reason;
                 }
             }
+            worlds.satisfied = generator.satisfied(&worlds);
             return Ok(worlds);
         }
         let hopeless = hopeless(&refused, &worlds, &mut stuck);
@@ -112,10 +120,11 @@ fn others_anew(genes: &mut Genes, key: &RowKey, worlds: &Worlds) {
     }
 }
 
-/// A table of which every row is refused so often with the same words is given up, unless other values may help.
+/// A table of which every row is refused so often with the same words is given up; twice as often where other values
+/// may help.
 const SAME_WORDS: u32 = 10;
 
-/// Tables of which all of the acting tenant's rows were refused again and again, for a reason that values don't mend.
+/// Tables of which all of the acting tenant's rows were refused again and again, and what values may mend for longer.
 fn hopeless(
     refused: &[(RowKey, String)],
     worlds: &Worlds,
@@ -132,10 +141,9 @@ fn hopeless(
     for (table, messages) in tables {
         let all = worlds.acting.get(table).map_or(0, |rows| rows.rows.len());
         let values = ["check constraint", "duplicate key", "conflicting key"];
+        let often = values.iter().any(|words| messages[0].contains(words));
         let first = messages[0];
-        let same = messages.len() == all
-            && messages.iter().all(|message| *message == first)
-            && !values.iter().any(|words| first.contains(words));
+        let same = messages.len() == all && messages.iter().all(|message| *message == first);
         let (before, times) = stuck.entry(table.clone()).or_default();
         *times = if same && before == first {
             *times + 1
@@ -143,7 +151,7 @@ fn hopeless(
             0
         };
         before.clone_from(first);
-        if *times >= SAME_WORDS {
+        if *times >= if often { 2 * SAME_WORDS } else { SAME_WORDS } {
             found.push(table.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{RelationName, literal, quoted_list};
+use super::{RelationName, Satisfied, literal, quoted_list};
 
 /// A value in Postgres' text form; `None` is NULL.
 pub type Cell = Option<String>;
@@ -134,7 +134,12 @@ pub struct Worlds {
     pub circles: Vec<Vec<RelationName>>,
     /// By token.
     pub canaries: BTreeMap<String, Canary>,
-    /// Tables that got fewer rows than asked for, and why.
+    /// How the constraints were met.
+    pub satisfied: Vec<Satisfied>,
+    /// Tables of which the acting tenant has fewer rows than asked for or than it takes to meet every state, though some,
+    /// and why.
+    pub short: BTreeMap<RelationName, String>,
+    /// Tables that got no rows, and why.
     pub gaps: BTreeMap<RelationName, String>,
     /// Unique over all tenants, so they can't be twinned: `schema.table.column`.
     pub untwinned: Vec<String>,

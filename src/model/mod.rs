@@ -13,6 +13,7 @@ mod query;
 mod regression;
 mod report;
 mod samples;
+mod satisfied;
 mod script;
 mod seeding;
 mod settings;
@@ -38,6 +39,7 @@ pub use regression::{Regression, StoredRow};
 pub use report::{
     DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
 };
+pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
 pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
 pub use settings::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Inconclusive, Severity};
+use super::{Finding, Inconclusive, Satisfied, Severity};
 
 /// The verdict of a run; the worst of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +125,8 @@ pub struct Report {
     pub inconclusive: Vec<Inconclusive>,
     /// Things to say that fail nothing: a family of checks that is off, what could not be twinned.
     pub remarks: Vec<String>,
+    /// How the constraints were met when rows were made.
+    pub satisfied: Vec<Satisfied>,
     /// Where the time went.
     pub timings: Timings,
     /// How to open the kept database: lines for a person.

@@ -39,6 +39,11 @@ impl Renderer for Json {
                 "check": report.timings.check,
             },
             "remarks": report.remarks,
+            "constraints": report.satisfied.iter().map(|one| json!({
+                "object": one.object,
+                "constraint": one.constraint,
+                "met": one.means.word(),
+            })).collect::<Vec<_>>(),
             "runs": [],
         });
         format!("{value:#}\n")

@@ -201,6 +201,7 @@ fn json_is_format_1() {
             "inconclusive",
             "timings_ms",
             "remarks",
+            "constraints",
             "runs"
         ]
     );

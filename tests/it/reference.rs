@@ -5,6 +5,7 @@ mod policies;
 mod queries;
 mod run;
 mod shrink;
+mod states;
 mod worlds;
 
 use std::fs;

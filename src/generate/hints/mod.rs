@@ -52,6 +52,8 @@ pub(super) struct Hints {
     pub(super) upper: bool,
     /// The elements of an array are among these.
     pub(super) elements: Option<Vec<String>>,
+    /// The keys that a JSON object has, and what `jsonb_typeof` says of them.
+    pub(super) keys: BTreeMap<String, Option<String>>,
 }
 
 impl Hints {
@@ -82,6 +84,10 @@ impl Hints {
         self.json = self.json.take().or_else(|| other.json.clone());
         self.lower |= other.lower;
         self.upper |= other.upper;
+        for (key, of) in &other.keys {
+            let own = self.keys.entry(key.clone()).or_default();
+            *own = own.take().or_else(|| of.clone());
+        }
         self.elements = self.elements.take().or_else(|| other.elements.clone());
     }
 }

@@ -5,11 +5,9 @@ use sqlparser::ast::{BinaryOperator, Expr};
 use super::expr::{arguments, call, column, constant, constants, strip};
 use super::{Hints, Reading, bound, choices};
 
-/// Reads a CHECK; the column of a domain's is `value`.
-pub(in crate::generate) fn read(expression: &str, into: &mut Reading) {
-    if let Some(parsed) = crate::generate::truth::parse(expression) {
-        conjunct(&parsed, into);
-    }
+/// Reads a CHECK; the column of a domain's is `value`. Returns whether all of it was understood.
+pub(in crate::generate) fn read(expression: &str, into: &mut Reading) -> bool {
+    crate::generate::truth::parse(expression).is_some_and(|parsed| conjunct(&parsed, into))
 }
 
 /// Reads an expression that must be true. Returns whether all of it was understood.
@@ -57,9 +55,14 @@ fn conjunct(expr: &Expr, into: &mut Reading) -> bool {
             (Some(name), Some(values)) => choices(into.columns.entry(name).or_default(), values),
             _ => false,
         },
-        Expr::IsNotNull(inner) => column(inner)
-            .map(|name| into.columns.entry(name).or_default().not_null = true)
-            .is_some(),
+        Expr::IsNotNull(inner) => match (column(inner), field(inner)) {
+            (Some(name), _) => {
+                into.columns.entry(name).or_default().not_null = true;
+                true
+            }
+            (None, Some((name, key))) => has_key(into, name, key, None),
+            _ => false,
+        },
         Expr::IsNull(inner) => column(inner)
             .map(|name| into.columns.entry(name).or_default().null = true)
             .is_some(),
@@ -89,6 +92,26 @@ fn disjunct(left: &Expr, right: &Expr, into: &mut Reading) -> bool {
     }
 }
 
+/// `x -> 'key'`, `x ->> 'key'`: the column and the key.
+fn field(expr: &Expr) -> Option<(String, String)> {
+    match strip(expr) {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Arrow | BinaryOperator::LongArrow,
+            right,
+        } => Some((column(left)?, constant(right)?)),
+        _ => None,
+    }
+}
+
+/// A JSON object has a key, of this type where one is said.
+fn has_key(into: &mut Reading, name: String, key: String, of: Option<String>) -> bool {
+    let known = into.columns.entry(name).or_default();
+    let own = known.keys.entry(key).or_default();
+    *own = own.take().or(of);
+    true
+}
+
 fn comparison(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading) -> bool {
     use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, PGLikeMatch, PGRegexIMatch, PGRegexMatch};
     if let (Some(low), Some(high)) = (column(left), column(right)) {
@@ -109,6 +132,22 @@ fn comparison(left: &Expr, op: &BinaryOperator, right: &Expr, into: &mut Reading
             _ => return false,
         };
         return comparison(right, &turned, left, into);
+    }
+    if *op == BinaryOperator::Question
+        && let (Some(name), Some(key)) = (column(left), constant(right))
+    {
+        return has_key(into, name, key, None);
+    }
+    if *op == Eq
+        && let (Expr::Function(function), Some(of)) = (left, constant(right))
+        && matches!(
+            function.name.to_string().as_str(),
+            "jsonb_typeof" | "json_typeof"
+        )
+        && let [inner] = arguments(function)[..]
+        && let Some((name, key)) = field(inner)
+    {
+        return has_key(into, name, key, Some(of));
     }
     let Some(value) = constant(right) else {
         return similar(left, op, right, into) || lowered(left, op, right, into);
@@ -267,6 +306,17 @@ mod tests {
             Some(1)
         );
         assert!(hints("((email)::text = lower((email)::text))", "email").lower);
+    }
+
+    #[test]
+    fn the_keys_of_an_object_are_read() {
+        let body = hints(
+            "((body ? 'blocks'::text) AND (jsonb_typeof((body -> 'blocks'::text)) = 'array'::text) AND ((body ->> 'id'::text) IS NOT NULL))",
+            "body",
+        );
+        let of = |key: &str| body.keys.get(key).cloned().flatten();
+        assert_eq!(of("blocks").as_deref(), Some("array"));
+        assert!(body.keys.contains_key("id"));
     }
 
     #[test]

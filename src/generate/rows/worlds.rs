@@ -1,12 +1,13 @@
 //! What was made, as worlds.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::unique::untwinned;
 use super::{Made, Maker};
 use crate::generate::Part;
 use crate::generate::plan::TablePlan;
-use crate::model::{Class, Dataset, Rows, Worlds};
+use crate::model::{Class, Dataset, RelationName, Rows, Worlds};
 
 impl Maker<'_> {
     pub(super) fn into_worlds(self) -> Worlds {
@@ -45,7 +46,10 @@ impl Maker<'_> {
                 )
             })
             .collect();
+        let short = self.short();
         Worlds {
+            satisfied: Vec::new(),
+            short,
             order: plan.order.iter().map(|name| (*name).clone()).collect(),
             shared: dataset(Part::Shared, 0),
             acting,
@@ -60,6 +64,34 @@ impl Maker<'_> {
             canaries: self.canaries,
             tenants: self.tenants,
         }
+    }
+
+    /// Tables of which the acting tenant has fewer rows than asked for or than it takes to meet every state, and why.
+    fn short(&self) -> BTreeMap<RelationName, String> {
+        let mut found = BTreeMap::new();
+        for (name, table) in &self.plan.tables {
+            let rows = self.rows(Part::Acting, 0, table.number);
+            let there = rows.iter().flatten().count();
+            let is_root = matches!(table.class, Class::Root { .. });
+            if is_root || there == 0 || there >= self.genes.rows.max(table.states) {
+                continue;
+            }
+            let parents: Vec<String> = table.bounding_parents().map(ToString::to_string).collect();
+            let why = if table.one_a_tenant() {
+                "an organisation has one row of it".to_owned()
+            } else if let Some(why) = self.refused.get(name) {
+                why.clone()
+            } else if there == rows.len() && !parents.is_empty() {
+                format!(
+                    "each row has a row of {} for itself",
+                    parents.join(" and of ")
+                )
+            } else {
+                "the server refused the others".to_owned()
+            };
+            found.insert((*name).clone(), why);
+        }
+        found
     }
 }
 
