@@ -3,13 +3,17 @@
 //! A check plans cases from the catalog, the tenancy and the worlds, and judges what came of them. It knows no
 //! database: what it wants tried stands in the case.
 
+mod attempts;
 mod checks;
 mod crossing;
+mod evidence;
 mod mended;
 mod page;
 mod pair;
 mod policy;
+mod reproduction;
 mod row;
+mod witness;
 
 pub use checks::ALL;
 pub use page::Page;

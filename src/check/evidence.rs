@@ -1,0 +1,145 @@
+//! What the worlds of one binding show of a query: a canary, another result, changed rows of others.
+
+use std::fmt::Write as _;
+
+use super::Scene;
+use super::attempts::{LAYOUTS, executed_at};
+use crate::model::{Attempt, Canary, Observation, Purpose, Stage, Tokens};
+use crate::query::{Comparison, compare};
+
+/// What one binding showed.
+pub(super) struct Evidence {
+    pub(super) binding: usize,
+    pub(super) text: String,
+    /// The attempt that shows it.
+    pub(super) at: usize,
+    /// The tables of which rows of others were changed.
+    pub(super) changed: Vec<String>,
+    /// What the query ends with alone and where others have rows: another failure is another leak.
+    pub(super) codes: String,
+    pub(super) unique: bool,
+}
+
+/// What a binding shows: a canary, another result, changed rows of others.
+pub(super) fn evidence(
+    scene: Scene<'_>,
+    binding: usize,
+    attempts: &[Attempt],
+    seen: &[Observation],
+) -> Option<Evidence> {
+    let answers: Vec<Observation> = attempts.iter().zip(seen).map(answer).collect();
+    let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
+    for (number, (attempt, observation)) in attempts.iter().zip(seen).enumerate().skip(LAYOUTS) {
+        let Stage::World { kind, .. } = attempt.stage else {
+            continue;
+        };
+        let at = executed_at(attempt);
+        let with = |text: String, changed: Vec<String>, unique: bool| Evidence {
+            binding,
+            text: format!(
+                "with {}, where the others are {}: {text}",
+                attempt.label,
+                kind.word()
+            ),
+            at: number,
+            changed,
+            codes: format!("{}/{}", code(&seen[0]), code(observation)),
+            unique,
+        };
+        if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
+            return Some(with(
+                format!(
+                    "it returned {} of organisation {} (row {}: {token})",
+                    canary.table.object(&canary.column),
+                    canary.tenant + 1,
+                    canary.row + 1
+                ),
+                Vec::new(),
+                false,
+            ));
+        }
+        let changed = changed(observation);
+        if let Some(table) = changed.first() {
+            let text = format!("it changed rows of {table} that are not the organisation's");
+            return Some(with(text, changed, false));
+        }
+        // A key that another organisation has may be refused, and a sample holds what chance put there.
+        if attempt.purpose == Purpose::Attack || samples(attempt) {
+            continue;
+        }
+        if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
+            let unique = matches!(code(observation), "23505" | "23P01");
+            return Some(with(text, Vec::new(), unique));
+        }
+    }
+    None
+}
+
+/// The code that an attempt ends with.
+pub(super) fn code(observation: &Observation) -> &str {
+    let refusal = observation.refusal.as_ref();
+    refusal.map_or("00000", |refusal| &refusal.sqlstate)
+}
+
+/// The query asks for a sample of a table's rows.
+fn samples(attempt: &Attempt) -> bool {
+    let query = attempt
+        .statements
+        .iter()
+        .find(|sql| sql.starts_with("PREPARE"));
+    query.is_some_and(|sql| {
+        let mut tokens = Tokens::new(sql).filter_map(Result::ok);
+        tokens.any(|token| token.is("tablesample"))
+    })
+}
+
+/// What the query itself came to: an attempt has more statements where there are foreign rows to watch.
+pub(super) fn answer((attempt, observation): (&Attempt, &Observation)) -> Observation {
+    Observation {
+        outputs: observation
+            .outputs
+            .get(executed_at(attempt))
+            .cloned()
+            .into_iter()
+            .collect(),
+        refusal: observation.refusal.clone(),
+        witnessed: None,
+    }
+}
+
+/// A value of somebody else's in the result, that the parameters did not bring in.
+pub(super) fn canary<'a>(
+    scene: Scene<'a>,
+    executed: &str,
+    observation: &Observation,
+    at: usize,
+) -> Option<(&'a str, &'a Canary)> {
+    let output = observation.outputs.get(at)?;
+    let text: String =
+        output
+            .rows
+            .iter()
+            .flatten()
+            .flatten()
+            .fold(String::new(), |mut all, cell| {
+                let _ = write!(all, "{} ", cell.to_lowercase());
+                all
+            });
+    text.match_indices("wtq").find_map(|(start, _)| {
+        let token = text.get(start..start + 12)?;
+        let (token, canary) = scene.worlds.canaries.get_key_value(token)?;
+        (!executed.to_lowercase().contains(token.as_str())).then_some((token.as_str(), canary))
+    })
+}
+
+/// The tables of whose foreign rows the digest is another after the query.
+pub(super) fn changed(observation: &Observation) -> Vec<String> {
+    let Some((before, after)) = observation.witnessed.as_deref() else {
+        return Vec::new();
+    };
+    let pairs = before.rows.iter().zip(&after.rows);
+    pairs
+        .filter(|(a, b)| a != b)
+        .filter_map(|(a, _)| a.first()?.clone())
+        .collect()
+}
