@@ -1,7 +1,5 @@
 //! What the worlds of one binding show of a query: a canary, another result, changed rows of others.
 
-use std::fmt::Write as _;
-
 use super::Scene;
 use super::attempts::{LAYOUTS, executed_at};
 use crate::model::{Attempt, Canary, Observation, Purpose, Stage, Tokens};
@@ -63,11 +61,13 @@ pub(super) fn evidence(
             let text = format!("it changed rows of {table} that are not the organisation's");
             return Some(with(text, changed, false));
         }
-        // A key that another organisation has may be refused, and a sample holds what chance put there.
-        if attempt.purpose == Purpose::Attack || samples(attempt) {
+        // A key that another organisation has may be refused.
+        if attempt.purpose == Purpose::Attack {
             continue;
         }
-        if let Comparison::Different(text) = compare(&alone, &answers[number], 0) {
+        if let Comparison::Different(text) = compare(&alone, &answers[number], 0)
+            && !samples(attempt)
+        {
             let unique = matches!(code(observation), "23505" | "23P01");
             return Some(with(text, Vec::new(), unique));
         }
@@ -81,7 +81,7 @@ pub(super) fn code(observation: &Observation) -> &str {
     refusal.map_or("00000", |refusal| &refusal.sqlstate)
 }
 
-/// The query asks for a sample of a table's rows.
+/// The query asks for a sample of a table's rows: it holds what chance put there.
 fn samples(attempt: &Attempt) -> bool {
     let query = attempt
         .statements
@@ -115,16 +115,12 @@ pub(super) fn canary<'a>(
     at: usize,
 ) -> Option<(&'a str, &'a Canary)> {
     let output = observation.outputs.get(at)?;
-    let text: String =
-        output
-            .rows
-            .iter()
-            .flatten()
-            .flatten()
-            .fold(String::new(), |mut all, cell| {
-                let _ = write!(all, "{} ", cell.to_lowercase());
-                all
-            });
+    let mut text = String::new();
+    for cell in output.rows.iter().flatten().flatten() {
+        text.push_str(cell);
+        text.push(' ');
+    }
+    let text = text.to_lowercase();
     text.match_indices("wtq").find_map(|(start, _)| {
         let token = text.get(start..start + 12)?;
         let (token, canary) = scene.worlds.canaries.get_key_value(token)?;

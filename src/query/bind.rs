@@ -102,8 +102,9 @@ pub fn bindings(
             continue;
         };
         for group in &groups {
-            // The second is in another state.
-            for rank in 0..2 {
+            // The second is in another state; twins are in the organisation's own.
+            let ranks = if kind == WorldKind::Different { 2 } else { 1 };
+            for rank in 0..ranks {
                 let label = format!("another organisation's row of {group}");
                 let values = binder.values(rank, false, Some((theirs, group)));
                 add(label, values, false);
