@@ -1,6 +1,6 @@
 //! Times as text, from seconds since 1970: offsets from the seed's reference instant, never from a clock.
 
-use crate::model::Datum;
+use crate::model::{Datum, Kind};
 
 /// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;
@@ -64,21 +64,12 @@ fn unit(word: &str) -> Option<f64> {
 }
 
 /// `2026-11-22`, in seconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "days of any calendar are few")]
 fn day(word: &str) -> Option<f64> {
-    let mut parts = word.splitn(3, '-');
-    let year: i32 = parts.next()?.parse().ok()?;
-    let month: i32 = parts.next()?.parse().ok()?;
-    let day: i32 = parts.next()?.parse().ok()?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
+    match Kind::Date.read(word)? {
+        Datum::Date(days) => Some(days as f64 * DAY as f64),
+        _ => None,
     }
-    // The inverse of `civil`, by the same author.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year - era * 400;
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some((f64::from(era) * 146_097.0 + f64::from(day_of_era) - 719_468.0) * 86_400.0)
 }
 
 /// `15:04:05.5+02`, in seconds, in UTC.

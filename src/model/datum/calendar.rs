@@ -53,7 +53,9 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// Days since 1970 of a date: the inverse, by the same author. `None` where it is no date.
 pub(super) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    // Years far beyond what Postgres keeps would overflow.
+    let is_year = i32::try_from(year).is_ok();
+    if !is_year || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
     let year = if month <= 2 { year - 1 } else { year };

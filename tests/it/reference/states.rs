@@ -2,29 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlx::Connection as _;
 use watertight::generate::{Generator, Genes, Ground};
-use watertight::migration::{MigrationSet, apply};
-use watertight::model::{Dataset, RelationName, TenantSettings, TypeKind, WorldKind, Worlds};
-use watertight::{introspect, tenancy};
+use watertight::model::{Dataset, RelationName, TypeKind, WorldKind, Worlds};
 
-use super::root;
+use super::worlds::schema;
 use crate::fixture::SEED;
-use crate::scratch;
 
 /// The worlds of the fixtures' seed with so many rows for each table and tenant, made twice; and each column's states.
 async fn worlds(rows: usize) -> (Worlds, BTreeMap<(RelationName, String), Vec<String>>) {
-    let database = scratch::Database::new().await;
-    let mut connection = database.connect().await;
-    let set = MigrationSet::read(&root().join("migrations")).unwrap();
-    apply(&set, &mut connection).await.unwrap();
-    let catalog = introspect::introspect(&mut connection).await.unwrap();
-    let declared = TenantSettings {
-        table: Some("iam.organisations".to_owned()),
-        shared: vec!["crm.naf_codes".to_owned()],
-        linked: BTreeMap::from([("iam.users".to_owned(), "iam.memberships.user_id".to_owned())]),
-        ..TenantSettings::default()
-    };
-    let tenancy = tenancy::classify(&catalog, &declared, None).unwrap();
+    let (_database, connection, catalog, tenancy) = schema().await;
+    connection.close().await.unwrap();
     let existing = BTreeMap::new();
     let ground = Ground {
         catalog: &catalog,
