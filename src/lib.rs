@@ -40,6 +40,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 mod error;
+pub mod fixtures;
 pub mod generate;
 pub mod harness;
 pub mod introspect;
@@ -54,3 +55,5 @@ pub mod tenancy;
 
 pub use error::{Error, MigrationError, Result};
 pub use harness::Harness;
+/// The driver that pools and transactions of [`fixtures`] are of.
+pub use sqlx;

@@ -21,18 +21,22 @@ mod external;
 mod images;
 mod leftovers;
 mod local;
+mod note;
 mod process;
 mod provider;
 mod registry;
 mod runner;
 mod running;
 mod settings;
+mod shared;
+mod watch;
 
 use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
 use provider::Provider;
 pub use running::Server;
+pub use shared::share;
 
 use crate::error::{Error, Result};
 
