@@ -11,6 +11,7 @@ mod offline;
 mod parameter;
 mod plain;
 mod reader;
+mod result;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
@@ -18,3 +19,4 @@ pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
+pub use result::{is_empty, tables};

@@ -39,39 +39,31 @@ pub async fn share(request: &ServerRequest, key: &str, idle: Duration) -> Result
     }
     leftovers::remove_quietly().await;
     let key = digest(request, key);
-    let (gate, found) = look(key.clone()).await?;
-    for (note, entry) in found {
-        // One that ends just now, or whose start was cut short, is no use; the next sweep removes it.
-        if let Ok(server) = open(note, entry, request, idle).await {
-            return Ok(server);
-        }
+    let gate = blocking(|| Registry::open()?.gate()).await?;
+    if let Some(server) = enter(&key, request, idle).await? {
+        return Ok(server);
     }
     let server = start(request).await?;
     let mut session = connect(&server).await?;
     watch::arm(connect(&server).await?, &mut session, idle).await?;
     server.leave(&key)?;
-    let (note, entry) = blocking(move || {
-        let mut found = Registry::open()?.shared(&key);
-        found.pop().ok_or_else(|| {
-            Error::Server("one that was started to be shared is gone from the registry".to_owned())
-        })
-    })
-    .await?;
-    let opened = open(note, entry, request, idle).await;
+    let entered = enter(&key, request, idle).await?;
     drop(gate);
     session.close().await.doing("close a connection")?;
-    opened
+    entered.ok_or_else(|| Error::Server("one that was started to be shared is gone".to_owned()))
 }
 
-/// Waits for the gate, and reads what is there.
-async fn look(key: String) -> Result<(File, Vec<(Note, File)>)> {
-    blocking(move || {
-        let registry = Registry::open()?;
-        let gate = registry.gate()?;
-        let found = registry.shared(&key);
-        Ok((gate, found))
-    })
-    .await
+/// Enters a server that somebody left under a key; `None` where there is none.
+async fn enter(key: &str, request: &ServerRequest, idle: Duration) -> Result<Option<Server>> {
+    let wanted = key.to_owned();
+    let found = blocking(move || Ok(Registry::open()?.shared(&wanted))).await?;
+    for (note, entry) in found {
+        // One that ends just now, or was killed, is no use; a sweep removes it.
+        if let Ok(server) = open(note, entry, request, idle).await {
+            return Ok(Some(server));
+        }
+    }
+    Ok(None)
 }
 
 /// Waiting for locks, off the threads that run tasks.

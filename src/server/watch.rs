@@ -51,7 +51,7 @@ BEGIN
                            THEN {long} ELSE {short} END;
     PERFORM pg_catalog.pg_advisory_unlock({SPACE}, {USE});
   END LOOP;
-  COPY (SELECT) TO PROGRAM '(trap "" HUP INT QUIT TERM; server=$(head -n 1 postmaster.pid); kill -s QUIT "$server"; while kill -s 0 "$server"; do sleep 0.1; done; test -f watertight.conf && rm -rf "$PWD") < /dev/null > /dev/null 2>&1 &';
+  COPY (SELECT) TO PROGRAM '(trap "" HUP INT QUIT TERM; kill -s QUIT "$(head -n 1 postmaster.pid)"; n=0; while test -e postmaster.pid && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; test -f watertight.conf && rm -rf "$PWD") < /dev/null > /dev/null 2>&1 &';
 END $watertight$"#
     )
 }
