@@ -2,6 +2,7 @@
 //! files, asks the server for the parameters' types and runs what is planned.
 
 mod bind;
+mod binder;
 mod compare;
 mod expression;
 mod file;
