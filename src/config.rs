@@ -121,6 +121,7 @@ fn resolve(
         options::set(&mut settings, key, &Given::list(place, values))?;
     }
     settings.run.command = command_line.command;
+    settings.run.sqlx_found = usual_sqlx(here, &folder);
     if settings.migrate.path.is_none() {
         settings.migrate.path = usual_migrations(here, &folder)?;
     }
@@ -153,6 +154,19 @@ fn usual_migrations(here: &Path, folder: &Path) -> Result<Option<PathBuf>> {
         ))),
         (one, _) => Ok(one),
     }
+}
+
+/// The folder `.sqlx` beside the file of settings, or else that of the Cargo workspace around it.
+fn usual_sqlx(here: &Path, folder: &Path) -> Option<PathBuf> {
+    let beside = folder.join(".sqlx");
+    if here.join(&beside).is_dir() {
+        return Some(beside);
+    }
+    let around = here.join(folder);
+    let mut around = around.ancestors();
+    let workspace = around.find(|folder| folder.join("Cargo.lock").is_file())?;
+    let found = workspace.join(".sqlx");
+    found.is_dir().then_some(found)
 }
 
 fn wrong(place: &str, message: &str) -> Error {

@@ -100,7 +100,8 @@ struct SchemaOptions {
     /// A folder of SQL files with queries to test
     #[arg(long, value_name = "DIR")]
     queries: Option<String>,
-    /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test
+    /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test; none for no folder [default: .sqlx beside the
+    /// settings, or that of the Cargo workspace, where it is there]
     #[arg(long, value_name = "DIR")]
     sqlx: Option<String>,
     /// Test the queries that COMMAND sends

@@ -8,6 +8,7 @@ mod assemble;
 mod fill;
 mod place;
 mod prepare;
+mod queries;
 mod regressions;
 mod seed;
 mod settle;
@@ -30,11 +31,12 @@ use crate::generate::{Generator, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
     Settings, Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
+use queries::Sources;
 
 /// The same run as `cargo xtask test-db`.
 #[derive(Clone, Debug)]
@@ -56,6 +58,14 @@ impl std::fmt::Debug for Values {
     }
 }
 
+/// What a run reads before it does anything.
+struct Input {
+    migrations: MigrationSet,
+    /// Leaks that earlier runs found.
+    stored: Vec<Regression>,
+    sources: Sources,
+}
+
 /// What a run stands on once the seeded database is there.
 struct Ground {
     migrations: MigrationSet,
@@ -64,7 +74,6 @@ struct Ground {
     worlds: Worlds,
     seed: Seed,
     existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
-    queries: Vec<Query>,
     seeded: String,
     application: Option<Login>,
     timings: Timings,
@@ -124,14 +133,18 @@ impl Harness {
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
         progress("reading migrations");
-        let migrations = self.migrations()?;
+        let input = Input {
+            migrations: self.migrations()?,
+            stored: stored.clone(),
+            sources: Sources::read(&self.settings)?,
+        };
         progress("starting a server");
         let server = crate::server::start(&self.request()?).await?;
         let timings = Timings {
             server: since(started),
             ..Timings::default()
         };
-        let work = self.on(&server, migrations, timings, &stored, progress);
+        let work = self.on(&server, input, timings, progress);
         let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
@@ -197,20 +210,14 @@ impl Harness {
     async fn on(
         &self,
         server: &Server,
-        migrations: MigrationSet,
+        input: Input,
         timings: Timings,
-        stored: &[Regression],
         progress: &dyn Fn(&str),
     ) -> Result<Report> {
-        let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
+        let migrations = &input.migrations;
+        let (mut databases, timings) = self.migrate(server, migrations, timings, progress).await?;
         let result = self
-            .check(
-                server,
-                &mut databases,
-                (migrations, stored),
-                timings,
-                progress,
-            )
+            .check(server, &mut databases, input, timings, progress)
             .await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
@@ -280,8 +287,6 @@ impl Harness {
         };
         let worlds =
             settle::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
-        let mut queries = self.queries()?;
-        prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
         let layout = Layout {
             catalog: &catalog,
@@ -302,7 +307,6 @@ impl Harness {
             worlds,
             seed,
             existing,
-            queries,
             seeded,
             application,
             timings,
@@ -313,19 +317,27 @@ impl Harness {
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        (migrations, stored): (MigrationSet, &[Regression]),
+        input: Input,
         timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Report, String)> {
+        let Input {
+            migrations,
+            stored,
+            mut sources,
+        } = input;
         let ground = self
             .seed(server, databases, migrations, timings, progress)
             .await?;
+        let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
+        sources.describe(&mut connection).await?;
+        connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {
             catalog: &ground.catalog,
             tenancy: &ground.tenancy,
             worlds: &ground.worlds,
-            queries: &ground.queries,
+            queries: &sources.queries,
         };
         let blank = databases.clone_template(&ground.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
@@ -352,7 +364,7 @@ impl Harness {
         let run = &self.settings.run;
         let mut remarks = Vec::new();
         let replayed =
-            regressions::replay(&arena, scene, stored, &self.settings, &mut remarks).await?;
+            regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
         let mut judged = assemble::judge(&arena, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
         let generator = Arc::new(Generator::new(ground.of_worlds()));
@@ -369,16 +381,11 @@ impl Harness {
         )
         .await?;
         let mut report = self.facts(server, &ground);
+        report.schema.queries = sources.queries.len();
         report.timings.check = since(started);
-        assemble::fill(
-            &mut report,
-            judged,
-            &ground.migrations,
-            scene,
-            &self.settings.run,
-            server,
-        );
+        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
+        sources.tell(&mut report);
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }
@@ -393,7 +400,6 @@ impl Harness {
             columns: tables.iter().map(|table| table.columns.len()).sum(),
             foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
             policies: tables.iter().map(|table| table.policies.len()).sum(),
-            queries: ground.queries.len(),
             ..SchemaFacts::default()
         };
         for class in ground.tenancy.classes.values() {
@@ -436,18 +442,6 @@ impl Harness {
             .required_path()
             .map_err(Error::Usage)?;
         MigrationSet::read(path)
-    }
-
-    fn queries(&self) -> Result<Vec<Query>> {
-        let run = &self.settings.run;
-        if run.sqlx.is_some() || run.record {
-            return Err(Error::Usage(
-                "queries from a .sqlx folder or a recording are not served yet; --queries DIR reads SQL files".to_owned(),
-            ));
-        }
-        run.queries
-            .as_deref()
-            .map_or(Ok(Vec::new()), prepare::queries)
     }
 
     fn request(&self) -> Result<ServerRequest> {

@@ -11,7 +11,7 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
         .iter()
         .find(|query| query.object == finding.object)
     {
-        return Some(Place {
+        return (!query.file.is_empty()).then(|| Place {
             file: query.file.clone(),
             line: query.line,
         });

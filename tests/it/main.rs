@@ -14,5 +14,6 @@ mod schemas;
 mod scratch;
 mod seed;
 mod server;
+mod sources;
 mod tidy;
 mod types;
