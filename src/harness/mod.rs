@@ -223,7 +223,11 @@ impl Harness {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
             _ => None,
         };
-        let removed = databases.remove_but(kept.as_deref()).await;
+        let removed = if server.is_disposable() && kept.is_none() {
+            databases.abandon().await
+        } else {
+            databases.remove_but(kept.as_deref()).await
+        };
         let (report, _) = result?;
         removed?;
         Ok(report)
