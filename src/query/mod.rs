@@ -12,6 +12,7 @@ mod offline;
 mod parameter;
 mod plain;
 mod reader;
+mod recorded;
 mod result;
 
 pub use annotation::annotate;
@@ -20,4 +21,5 @@ pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
+pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
 pub use result::{is_empty, tables};
