@@ -3,6 +3,7 @@
 
 mod annotation;
 mod bind;
+mod binder;
 mod compare;
 mod expression;
 mod file;
