@@ -21,6 +21,7 @@ pub(super) fn query(object: &str, sql: String, arguments: Vec<(Option<String>, S
         sql,
         shown: None,
         parameters,
+        samples: Vec::new(),
         types,
         problem: None,
         returns: Returns::Many,

@@ -12,6 +12,7 @@ mod offline;
 mod parameter;
 mod plain;
 mod reader;
+mod recorded;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
@@ -19,3 +20,4 @@ pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
+pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
