@@ -12,6 +12,7 @@ mod offline;
 mod parameter;
 mod plain;
 mod reader;
+mod scan;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
