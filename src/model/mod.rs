@@ -37,7 +37,8 @@ pub use nearest::nearest;
 pub use query::{Query, QueryTenant, Returns};
 pub use regression::{Regression, StoredRow};
 pub use report::{
-    DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+    Coverage, DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+    UnmetBranch,
 };
 pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};

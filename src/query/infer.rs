@@ -81,7 +81,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
 
 /// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
 /// `ON CONFLICT (…) WHERE … DO`, and `OVERRIDING … VALUE`.
-fn readable(sql: &str) -> String {
+pub(super) fn readable(sql: &str) -> String {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
     let are = |start: usize, words: &[&str]| {
         let rest = tokens.iter().skip(start);

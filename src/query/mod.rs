@@ -4,6 +4,7 @@
 mod annotation;
 mod bind;
 mod binder;
+mod branch;
 mod compare;
 mod expression;
 mod file;
@@ -16,6 +17,7 @@ mod scan;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
+pub use branch::{Branch, branches};
 pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
