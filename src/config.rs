@@ -19,7 +19,7 @@ const PREFIX: &str = "WATERTIGHT_";
 
 /// Variables with our prefix that are no options: what `-- COMMAND` is given, and what asks this crate's own tests for
 /// containers.
-const NO_OPTIONS: [&str; 2] = ["APP_URL", "TEST_DOCKER"];
+const NO_OPTIONS: [&str; 3] = ["APP_URL", "TENANT", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
 const MIGRATIONS: [&str; 9] = [

@@ -45,7 +45,8 @@ pub(super) struct TestDb {
     /// Settings [default: watertight.toml, looked for upwards]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Run this on the migrated, seeded database instead, with `DATABASE_URL` set, and exit with its status
+    /// Run this on the migrated, seeded database instead, with `DATABASE_URL` set, and exit with its status; with
+    /// --record, run it before the checks
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
     #[command(flatten)]
@@ -104,7 +105,7 @@ struct SchemaOptions {
     /// settings, or that of the Cargo workspace, where it is there]
     #[arg(long, value_name = "DIR")]
     sqlx: Option<String>,
-    /// Test the queries that COMMAND sends
+    /// Run COMMAND on a seeded database, and test every distinct statement that it sent
     #[arg(long)]
     record: bool,
 }

@@ -9,6 +9,7 @@ mod fill;
 mod place;
 mod prepare;
 mod queries;
+mod record;
 mod regressions;
 mod seed;
 mod settle;
@@ -133,6 +134,12 @@ impl Harness {
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
         progress("reading migrations");
+        if self.settings.run.record && self.settings.run.command.is_empty() {
+            return Err(Error::Usage(
+                "--record wants the command whose queries it records: test-db --record -- COMMAND"
+                    .to_owned(),
+            ));
+        }
         let input = Input {
             migrations: self.migrations()?,
             stored: stored.clone(),
@@ -186,17 +193,10 @@ impl Harness {
             let ground = self
                 .seed(server, &mut databases, migrations, timings, progress)
                 .await?;
-            let environment = environment(server, &ground, databases.owner());
-            let (program, arguments) = command
-                .split_first()
-                .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
-            let status = tokio::process::Command::new(program)
-                .args(arguments)
-                .envs(environment)
-                .kill_on_drop(true)
-                .status()
-                .await
-                .map_err(|error| Error::Usage(format!("{program}: {error}")))?;
+            let database = &ground.seeded;
+            let environment = environment(server, &ground, databases.owner(), database);
+            let status = start(command, environment)?.status().await;
+            let status = status.map_err(|error| not_started(command, &error))?;
             Ok::<i32, Error>(status.code().unwrap_or(2))
         }
         .await;
@@ -333,6 +333,10 @@ impl Harness {
         let ground = self
             .seed(server, databases, migrations, timings, progress)
             .await?;
+        if self.settings.run.record {
+            self.record(server, databases, &ground, &mut sources, progress)
+                .await?;
+        }
         let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
         sources.describe(&mut connection).await?;
         connection.close().await.doing("close a connection")?;
@@ -468,6 +472,7 @@ impl Harness {
             version,
             image: run.image.clone(),
             pg_bin: run.pg_bin.clone(),
+            records: run.record,
         })
     }
 
@@ -509,15 +514,24 @@ fn since(then: Instant) -> u64 {
 }
 
 /// What a command is given: the owner's database as `DATABASE_URL` and `PG…`, the application's as
-/// `WATERTIGHT_APP_URL`.
-fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, String)> {
+/// `WATERTIGHT_APP_URL`, and as `WATERTIGHT_TENANT` the id of an organisation that has rows.
+fn environment(
+    server: &Server,
+    ground: &Ground,
+    owner: &Login,
+    database: &str,
+) -> Vec<(String, String)> {
     let (host, port) = server.tcp();
     let mut list = vec![
-        ("DATABASE_URL".to_owned(), server.url(owner, &ground.seeded)),
+        ("DATABASE_URL".to_owned(), server.url(owner, database)),
         ("PGHOST".to_owned(), host),
         ("PGPORT".to_owned(), port.to_string()),
         ("PGUSER".to_owned(), owner.role.clone()),
-        ("PGDATABASE".to_owned(), ground.seeded.clone()),
+        ("PGDATABASE".to_owned(), database.to_owned()),
+        (
+            "WATERTIGHT_TENANT".to_owned(),
+            ground.worlds.acting_tenant().to_owned(),
+        ),
     ];
     if let Some(password) = &owner.password {
         list.push(("PGPASSWORD".to_owned(), password.clone()));
@@ -525,10 +539,25 @@ fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, 
     if let Some(application) = &ground.application {
         list.push((
             "WATERTIGHT_APP_URL".to_owned(),
-            server.url(application, &ground.seeded),
+            server.url(application, database),
         ));
     }
     list
+}
+
+/// The user's command, with variables, and ended where we are.
+fn start(command: &[String], variables: Vec<(String, String)>) -> Result<tokio::process::Command> {
+    let (program, arguments) = command
+        .split_first()
+        .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
+    let mut start = tokio::process::Command::new(program);
+    start.args(arguments).envs(variables).kill_on_drop(true);
+    Ok(start)
+}
+
+fn not_started(command: &[String], error: &std::io::Error) -> Error {
+    let program = command.first().map_or("", String::as_str);
+    Error::Usage(format!("{program}: {error}"))
 }
 
 /// How to open the kept database.

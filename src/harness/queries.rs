@@ -1,4 +1,4 @@
-//! Where the user's queries come from: files of SQL, and the folder `.sqlx` that `cargo sqlx prepare` writes.
+//! Where the user's queries come from: files of SQL, the folder `.sqlx` that `cargo sqlx prepare` writes, a recording.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Inconclusive, Query, QuerySettings, Report, RunSettings, Settings, glob};
-use crate::query::{Offline, annotate, offline};
+use crate::query::{Offline, Recorded, RecordedQuery, annotate, offline};
 
 /// The user's queries, and what the report says of where they came from.
 #[derive(Default)]
@@ -18,8 +18,10 @@ pub(super) struct Sources {
     pub(super) queries: Vec<Query>,
     /// How many came from where, and what was left out.
     remarks: Vec<String>,
-    /// What was asked for and held no query, and why.
-    empty: Vec<String>,
+    /// What was asked for and held no query, or not all of them, and why.
+    incomplete: Vec<String>,
+    /// Of recorded queries, by their objects.
+    recorded: BTreeMap<String, RecordedQuery>,
 }
 
 impl Sources {
@@ -33,8 +35,34 @@ impl Sources {
             sources.read_sql(path)?;
         }
         sources.read_offline(&settings.run)?;
-        sources.annotate(&settings.queries);
+        annotate_all(&mut sources.queries, &settings.queries);
+        if !settings.run.record {
+            sources.find_unused(&settings.queries);
+        }
         Ok(sources)
+    }
+
+    /// Adds what was recorded; `summary` is the line that tells of it.
+    pub(super) fn add_recorded(
+        &mut self,
+        found: &Recorded,
+        summary: String,
+        settings: &[QuerySettings],
+    ) {
+        self.remarks.push(summary);
+        for one in &found.queries {
+            let mut one = one.clone();
+            annotate_all(std::slice::from_mut(&mut one.query), settings);
+            annotate_all(std::slice::from_mut(&mut one.plain), settings);
+            self.queries.push(one.query.clone());
+            self.recorded.insert(one.query.object.clone(), one);
+        }
+        self.find_unused(settings);
+    }
+
+    /// Says that there is less to test than there should be, and why.
+    pub(super) fn say_incomplete(&mut self, why: String) {
+        self.incomplete.push(why);
     }
 
     /// The queries of a folder of SQL files, in the order of their paths; or of one file.
@@ -60,7 +88,7 @@ impl Sources {
         }
         if self.queries.len() == before {
             let path = path.display();
-            self.empty.push(format!(
+            self.incomplete.push(format!(
                 "there are no queries in {path}, where --queries looks"
             ));
         }
@@ -115,41 +143,51 @@ impl Sources {
             let _ = write!(said, "; {number} are for {database}");
         }
         if found == 0 && asked {
-            self.empty
+            self.incomplete
                 .push(format!("{said}: `cargo sqlx prepare` writes them"));
         }
         self.remarks.push(said);
         Ok(())
     }
 
-    /// What `[queries]` says of them; the entry that names most of an object is the one that counts.
-    fn annotate(&mut self, settings: &[QuerySettings]) {
+    /// Names the entries of `[queries]` that no query is called by.
+    fn find_unused(&mut self, settings: &[QuerySettings]) {
         for entry in settings {
-            let fits = |query: &&Query| glob(&entry.object, &query.object);
-            if !self.queries.iter().any(|query| fits(&query)) {
+            let mut queries = self.queries.iter();
+            if !queries.any(|query| glob(&entry.object, &query.object)) {
                 let (place, object) = (&entry.place, &entry.object);
                 self.remarks
                     .push(format!("{place}: no query is called `{object}`"));
             }
         }
-        for query in &mut self.queries {
-            let named = settings
-                .iter()
-                .filter(|entry| glob(&entry.object, &query.object));
-            if let Some(entry) = named.max_by_key(|entry| entry.object.len()) {
-                annotate(query, &entry.tenant);
-            }
-        }
     }
 
-    /// Asks the server for the types of every query's parameters; what it will not prepare is noted on the query.
+    /// Asks the server for the types of every query's parameters; what it will not prepare is noted on the query. One
+    /// that was recorded is tried as it was sent then; and where the server refused it when it was sent, it is no query.
     pub(super) async fn describe(&mut self, connection: &mut PgConnection) -> Result<()> {
-        for query in self
-            .queries
-            .iter_mut()
-            .filter(|query| query.problem.is_none())
-        {
+        let mut refused = Vec::new();
+        for query in &mut self.queries {
+            if query.problem.is_some() {
+                continue;
+            }
             describe(connection, query).await?;
+            if let Some(one) = self.recorded.get(&query.object)
+                && query.problem.is_some()
+            {
+                *query = one.plain.clone();
+                describe(connection, query).await?;
+                if query.problem.is_some() && one.refused {
+                    refused.push(query.object.clone());
+                }
+            }
+        }
+        if !refused.is_empty() {
+            self.queries
+                .retain(|query| !refused.contains(&query.object));
+            let number = refused.len();
+            self.remarks.push(format!(
+                "{number} more were refused by the server when they were sent, and are left out"
+            ));
         }
         execute(connection, "DEALLOCATE ALL").await
     }
@@ -157,15 +195,16 @@ impl Sources {
     /// Adds to the report what the queries are and where they came from.
     pub(super) fn tell(&self, report: &mut Report) {
         report.remarks.extend(self.remarks.iter().cloned());
-        if self.queries.is_empty() && self.empty.is_empty() {
-            let ways = "--queries DIR names SQL files, --sqlx DIR a folder of `cargo sqlx prepare`";
+        if self.queries.is_empty() && self.incomplete.is_empty() {
+            let ways = "--queries DIR names SQL files, --sqlx DIR a folder of `cargo sqlx prepare`, --record -- COMMAND \
+                        takes what a program sends";
             report
                 .remarks
                 .push(format!("no queries were checked: {ways}"));
         }
         report
             .inconclusive
-            .extend(self.empty.iter().map(|reason| Inconclusive {
+            .extend(self.incomplete.iter().map(|reason| Inconclusive {
                 check: "run",
                 object: "queries".to_owned(),
                 reason: reason.clone(),
@@ -177,6 +216,18 @@ impl Sources {
             Some((query.object.clone(), text.clone()))
         });
         report.texts = shown.collect();
+    }
+}
+
+/// What `[queries]` says of queries; the entry that names most of an object is the one that counts.
+fn annotate_all(queries: &mut [Query], settings: &[QuerySettings]) {
+    for query in queries {
+        let named = settings
+            .iter()
+            .filter(|entry| glob(&entry.object, &query.object));
+        if let Some(entry) = named.max_by_key(|entry| entry.object.len()) {
+            annotate(query, &entry.tenant);
+        }
     }
 }
 

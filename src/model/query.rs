@@ -41,6 +41,8 @@ pub struct Query {
     pub sql: String,
     /// The parameters' names, where they have any.
     pub parameters: Vec<Option<String>>,
+    /// Values of each parameter that a recorded program gave, for those that nothing else is known of.
+    pub samples: Vec<Vec<String>>,
     /// The parameters' types as the server infers them; asked for before planning.
     pub types: Vec<String>,
     /// Why it can't be tested, as a sentence: its file can't be read, it is no query, the server would not prepare it.

@@ -154,6 +154,7 @@ impl<'a> Binder<'a> {
         }
         self.by_name(number, row)
             .or_else(|| self.by_time(number, kind))
+            .or_else(|| self.sample(number, row))
             .or_else(|| by_type(kind))
     }
 
@@ -392,6 +393,12 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// A value that a recorded program gave.
+    fn sample(&self, number: usize, row: usize) -> Option<String> {
+        let samples = self.query.samples.get(number - 1)?;
+        samples.get(row % samples.len().max(1)).cloned()
+    }
+
     /// A column of the query's tables that is called like the parameter.
     fn by_name(&self, number: usize, row: usize) -> Option<String> {
         let name = self.query.parameters.get(number - 1)?.as_ref()?;
@@ -411,7 +418,7 @@ fn picked(dataset: &Dataset, table: &RelationName, column: &str, row: usize) -> 
     all().find(|value| value != "{}").or_else(|| all().next())
 }
 
-fn column_values(dataset: &Dataset, table: &RelationName, column: &str) -> Vec<String> {
+pub(super) fn column_values(dataset: &Dataset, table: &RelationName, column: &str) -> Vec<String> {
     dataset.get(table).map_or_else(Vec::new, |rows| {
         (0..rows.rows.len())
             .filter_map(|row| rows.cell(row, column)?.clone())

@@ -5,7 +5,7 @@ use super::parameter::positional;
 use crate::model::{Query, Statement, Token, split};
 
 /// What can be prepared, and so be tested.
-const QUERIES: [&str; 8] = [
+pub(super) const QUERIES: [&str; 8] = [
     "select", "with", "insert", "update", "delete", "merge", "values", "table",
 ];
 

@@ -13,6 +13,7 @@ mod offline;
 mod parameter;
 mod plain;
 mod reader;
+mod recorded;
 mod scan;
 
 pub use annotation::annotate;
@@ -22,3 +23,4 @@ pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
+pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};

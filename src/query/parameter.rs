@@ -66,11 +66,11 @@ pub(super) fn positional(text: &str) -> Positional {
 
 /// The greatest `$n` of a text whose parameters are numbered already: so many has it.
 pub(super) fn greatest_number(text: &str) -> usize {
+    /// The protocol has no more.
+    const MOST: usize = 65535;
     let tokens = Tokens::new(text).filter_map(Result::ok);
-    tokens
-        .filter_map(|token| number_of(&token))
-        .max()
-        .unwrap_or(0)
+    let numbers = tokens.filter_map(|token| number_of(&token));
+    numbers.filter(|number| *number <= MOST).max().unwrap_or(0)
 }
 
 fn number_of(token: &Token<'_>) -> Option<usize> {

@@ -8,6 +8,7 @@ mod mended;
 mod migration;
 mod migration_files;
 mod psql;
+mod recording;
 mod reference;
 mod regressions;
 mod schemas;
