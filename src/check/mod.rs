@@ -7,6 +7,7 @@ mod attempts;
 mod checks;
 pub mod coverage;
 mod crossing;
+mod door;
 mod evidence;
 mod mended;
 mod page;
