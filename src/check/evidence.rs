@@ -1,8 +1,12 @@
 //! What the worlds of one binding show of a query: a canary, another result, changed rows of others.
 
+use std::collections::BTreeSet;
+
 use super::Scene;
 use super::attempts::{LAYOUTS, executed_at};
-use crate::model::{Attempt, Canary, Observation, Purpose, Stage, Tokens};
+use crate::model::{
+    Attempt, Canary, Dataset, Observation, Purpose, RelationName, Stage, Tokens, WorldKind,
+};
 use crate::query::{Comparison, compare};
 
 /// What one binding showed.
@@ -65,11 +69,23 @@ pub(super) fn evidence(
         if attempt.purpose == Purpose::Attack {
             continue;
         }
-        if let Comparison::Different(text) = compare(&alone, &answers[number], 0)
-            && !samples(attempt)
-        {
-            let unique = matches!(code(observation), "23505" | "23P01");
-            return Some(with(text, Vec::new(), unique));
+        match compare(&alone, &answers[number], 0) {
+            Comparison::Different(text) if !samples(attempt) => {
+                let unique = matches!(code(observation), "23505" | "23P01");
+                return Some(with(text, Vec::new(), unique));
+            }
+            Comparison::Equal(_) => {}
+            // What can't be compared may still show whose it is.
+            Comparison::Different(_) | Comparison::Partly(_) => {
+                let id = foreign_id(scene, kind, &attempt.statements[at], &answers[number]);
+                if let Some((table, column, id)) = id {
+                    let text = format!(
+                        "it returned {} of somebody else ({id})",
+                        table.object(column)
+                    );
+                    return Some(with(text, Vec::new(), false));
+                }
+            }
         }
     }
     None
@@ -126,6 +142,49 @@ pub(super) fn canary<'a>(
         let (token, canary) = scene.worlds.canaries.get_key_value(token)?;
         (!executed.to_lowercase().contains(token.as_str())).then_some((token.as_str(), canary))
     })
+}
+
+/// An id of somebody else's row in a result: a uuid that neither the acting tenant, nor what is shared, nor the
+/// parameters have.
+fn foreign_id<'a>(
+    scene: Scene<'a>,
+    kind: WorldKind,
+    executed: &str,
+    answer: &Observation,
+) -> Option<(&'a RelationName, &'a str, &'a str)> {
+    let cells = answer.outputs.iter().flat_map(|output| &output.rows);
+    let text: String = cells
+        .flatten()
+        .flatten()
+        .flat_map(|cell| [cell.as_str(), " "])
+        .collect();
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let ids = text.split(|c| !is_part(c)).filter(|id| id.len() == 36);
+    let returned: BTreeSet<&str> = ids.filter(|id| !executed.contains(id)).collect();
+    if returned.is_empty() {
+        return None;
+    }
+    let of = |dataset: &'a Dataset| {
+        let tables = dataset.iter().flat_map(|(table, rows)| {
+            let cells = rows
+                .rows
+                .iter()
+                .flat_map(|row| rows.columns.iter().zip(row));
+            cells.map(move |(column, cell)| (table, column.as_str(), cell.as_deref()))
+        });
+        tables.filter_map(|(table, column, cell)| {
+            let id = cell.filter(|id| returned.contains(id))?;
+            Some((table, column, id))
+        })
+    };
+    let worlds = scene.worlds;
+    let known: BTreeSet<&str> = [&worlds.acting, &worlds.shared]
+        .into_iter()
+        .flat_map(of)
+        .map(|(_, _, id)| id)
+        .collect();
+    let mut theirs = worlds.others(kind).into_iter().flat_map(of);
+    theirs.find(|(_, _, id)| !known.contains(id))
 }
 
 /// The tables of whose foreign rows the digest is another after the query.

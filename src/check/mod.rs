@@ -5,6 +5,7 @@
 
 mod attempts;
 mod checks;
+pub mod coverage;
 mod crossing;
 mod door;
 mod evidence;

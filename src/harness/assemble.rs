@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::place;
-use crate::check::{self, Check, Scene};
+use crate::check::{self, Check, Scene, coverage};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Case, Counterexample, Finding, Inconclusive, Means, Report, RunSettings, Tally, Verdict,
+    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Tally,
+    Verdict,
 };
 use crate::run::{Arena, run};
 use crate::server::Server;
 
 /// A check may ask for a follow-up so often.
 const FOLLOW_UPS: usize = 3;
+
+/// So many branches without a row are named.
+const MOST_UNMET: usize = 6;
 
 /// A case and what came of it.
 pub(super) struct Judged {
@@ -78,6 +82,46 @@ pub(super) async fn judge(
         }
     }
     Ok(judged)
+}
+
+/// Finds which branches of the queries make a difference over the acting tenant's rows.
+pub(super) async fn cover(
+    arena: &Arena<'_>,
+    scene: Scene<'_>,
+    settings: &RunSettings,
+    progress: &dyn Fn(&str),
+) -> Result<Coverage> {
+    let judged = |object: &str| settings.selects("query-interference", object);
+    let (mut found, mut open) = coverage::open(scene, &judged);
+    for first in [true, false] {
+        if !open.is_empty() {
+            let cases = coverage::cases(scene, &open, first);
+            let seen = run(arena, &cases, progress).await?;
+            coverage::close(&mut open, &cases, &seen);
+        }
+    }
+    coverage::settle(&mut found, &open);
+    Ok(found)
+}
+
+/// What is said of branches that made no difference.
+pub(super) fn unmet(coverage: &Coverage) -> Option<String> {
+    let shown = coverage
+        .unmet
+        .iter()
+        .take(MOST_UNMET)
+        .map(|one| format!("{} line {} ({})", one.query, one.line, one.branch));
+    let shown: Vec<String> = shown.collect();
+    let more = match coverage.unmet.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more, in the JSON report"),
+    };
+    let shown = shown.join("; ");
+    (!shown.is_empty()).then(|| {
+        format!(
+            "branches of queries that made no difference, where a leak may be missed: {shown}{more}"
+        )
+    })
 }
 
 /// Fills the report with verdicts: tallies, findings with their places, what was not judged, and what a run that

@@ -422,6 +422,7 @@ impl Harness {
             regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
         let mut judged = assemble::judge(&arena, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
+        let coverage = assemble::cover(&arena, scene, run, progress).await?;
         let generator = Arc::new(Generator::new(ground.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
@@ -437,6 +438,8 @@ impl Harness {
         .await?;
         let mut report = self.facts(server, &ground);
         report.schema.queries = sources.queries.len();
+        remarks.extend(assemble::unmet(&coverage));
+        report.coverage = coverage;
         report.timings.check = since(started);
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);

@@ -37,11 +37,12 @@ pub use nearest::nearest;
 pub use query::{Query, QueryTenant, Returns};
 pub use regression::{Regression, StoredRow};
 pub use report::{
-    DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+    Coverage, DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
+    UnmetBranch,
 };
 pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
+pub use seeding::{Loaded, late_columns, late_update, others_first, permuted, together, without};
 pub use settings::{
     Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
     ServerText, Settings, Shard, TenantSettings,

@@ -84,6 +84,32 @@ pub struct SchemaFacts {
     pub queries: usize,
 }
 
+/// How much of the queries was tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Parameters of the queries that are judged.
+    pub parameters: usize,
+    /// Those that were bound by what they are compared with or written to, and not by their type alone.
+    pub bound: usize,
+    /// Arms of OR, CASE and UNION, optional joins, EXISTS.
+    pub branches: usize,
+    /// Those without which a query over the acting tenant's rows comes to something else.
+    pub met: usize,
+    /// The others.
+    pub unmet: Vec<UnmetBranch>,
+}
+
+/// A branch of a query that made no difference: what it leaks may not be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetBranch {
+    /// The query.
+    pub query: String,
+    /// The line in its file, from 1.
+    pub line: usize,
+    /// What it is, and its text.
+    pub branch: String,
+}
+
 /// What was seeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatasetFacts {
@@ -125,6 +151,8 @@ pub struct Report {
     pub inconclusive: Vec<Inconclusive>,
     /// Things to say that fail nothing: a family of checks that is off, what could not be twinned.
     pub remarks: Vec<String>,
+    /// How much of the queries was tried.
+    pub coverage: Coverage,
     /// How the constraints were met when rows were made.
     pub satisfied: Vec<Satisfied>,
     /// Where the time went.

@@ -16,9 +16,7 @@ impl Worlds {
         let mut datasets = vec![Cow::Borrowed(&self.shared)];
         let acting = Cow::Owned(permuted(&self.acting, layout));
         let others = self.others(kind).into_iter().map(Cow::Borrowed);
-        if kind == WorldKind::Twins && layout == 0 {
-            // Before the acting tenant's: of rows that tie, a LIMIT takes the one that it meets first, and which that is
-            // depends on the plan. The other layouts have them behind.
+        if others_first(kind, layout) {
             datasets.extend(others.rev());
             datasets.push(acting);
         } else {
@@ -64,6 +62,13 @@ impl Worlds {
         }
         list
     }
+}
+
+/// Whether everyone else's rows are loaded before the acting tenant's: of rows that tie or that no order is asked of, a
+/// LIMIT takes the ones that it meets first, and which these are depends on the plan. The other layouts have them behind.
+#[must_use]
+pub fn others_first(kind: WorldKind, layout: usize) -> bool {
+    layout == 0 && matches!(kind, WorldKind::Different | WorldKind::Twins)
 }
 
 /// INSERTs as one statement, at the end of which the keys between their tables are checked.

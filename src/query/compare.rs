@@ -7,6 +7,8 @@ use crate::model::{Observation, Output};
 pub enum Comparison {
     /// Equal, as far as the query determines its result: how it was compared.
     Equal(&'static str),
+    /// Equal as far as that goes, and parts of the result vary by themselves: what stands there was not compared.
+    Partly(&'static str),
     /// Different: what differs, in words.
     Different(String),
 }
@@ -16,6 +18,8 @@ pub enum Comparison {
 enum Strictness {
     /// The same rows, in any order: another plan may order what the query leaves open.
     Rows,
+    /// The same rows but for the order of what stands in a cell, and for the last digits of numbers with a fraction.
+    Loose,
     /// The same rows but for columns that vary by themselves.
     Masked(Vec<usize>),
     /// The same number of rows.
@@ -61,23 +65,30 @@ pub fn compare(alone: &[&Observation], seen: &Observation, statement: usize) -> 
     };
     match strictness(&outputs) {
         Strictness::Rows => rows(first, now, &[], "the same rows"),
-        Strictness::Masked(columns) => rows(
-            first,
-            now,
-            &columns,
-            "the same rows but for columns that vary by themselves",
+        Strictness::Loose => rows(
+            &loosened(first),
+            &loosened(now),
+            &[],
+            "the same rows but for the order within cells and the last digits of numbers",
         ),
+        Strictness::Masked(columns) => {
+            let how = "the same rows but for columns that vary by themselves";
+            match rows(first, now, &columns, how) {
+                Comparison::Equal(how) => Comparison::Partly(how),
+                other => other,
+            }
+        }
         Strictness::Count
             if first.affected == now.affected && first.rows.len() == now.rows.len() =>
         {
-            Comparison::Equal("the same number of rows")
+            Comparison::Partly("the same number of rows")
         }
         Strictness::Count => Comparison::Different(format!(
             "{} rows alone, {} where others have rows",
             first.affected.max(first.rows.len() as u64),
             now.affected.max(now.rows.len() as u64)
         )),
-        Strictness::Nothing => Comparison::Equal("its result varies by itself"),
+        Strictness::Nothing => Comparison::Partly("its result varies by itself"),
     }
 }
 
@@ -94,6 +105,10 @@ fn strictness(outputs: &[&Output]) -> Strictness {
     };
     if outputs.iter().all(|output| same(first, output, &[])) {
         return Strictness::Rows;
+    }
+    let loose: Vec<Output> = outputs.iter().map(|output| loosened(output)).collect();
+    if loose.iter().all(|output| same(&loose[0], output, &[])) {
+        return Strictness::Loose;
     }
     let varying: Vec<usize> = (0..first.columns.len())
         .filter(|column| {
@@ -118,6 +133,32 @@ fn strictness(outputs: &[&Output]) -> Strictness {
         Strictness::Count
     } else {
         Strictness::Nothing
+    }
+}
+
+/// The output with the words of each cell in an order of their own, and numbers to nine digits: what `array_agg` and
+/// `string_agg` put together in any order, and what floats add up to.
+fn loosened(output: &Output) -> Output {
+    let cell = |text: &String| {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '+' | '_');
+        let words = text.split(|c| !is_part(c)).filter(|word| !word.is_empty());
+        let mut words: Vec<String> = words
+            .map(|word| match word.parse::<f64>() {
+                Ok(number) if word.contains('.') => format!("{number:.8e}"),
+                _ => word.to_owned(),
+            })
+            .collect();
+        words.sort();
+        words.join(" ")
+    };
+    Output {
+        rows: output
+            .rows
+            .iter()
+            .map(|row| row.iter().map(|one| one.as_ref().map(cell)).collect())
+            .collect(),
+        columns: output.columns.clone(),
+        affected: output.affected,
     }
 }
 
@@ -219,12 +260,32 @@ mod tests {
     fn what_varies_alone_is_no_leak() {
         let (a, b) = (seen(&[&["a", "1"]]), seen(&[&["a", "2"]]));
         let c = seen(&[&["a", "3"]]);
-        assert!(matches!(compare(&[&a, &b], &c, 0), Comparison::Equal(_)));
+        assert!(matches!(compare(&[&a, &b], &c, 0), Comparison::Partly(_)));
         let wrong = seen(&[&["x", "3"]]);
         assert!(matches!(
             compare(&[&a, &b], &wrong, 0),
             Comparison::Different(_)
         ));
+    }
+
+    #[test]
+    fn what_is_put_together_in_any_order_is_compared() {
+        let (a, b) = (
+            seen(&[&["{x1,y2}", "0.30000000000000004"]]),
+            seen(&[&["{y2,x1}", "0.3"]]),
+        );
+        let turned = seen(&[&["{y2,x1}", "0.30000000000000001"]]);
+        assert!(matches!(
+            compare(&[&a, &b], &turned, 0),
+            Comparison::Equal(_)
+        ));
+        for wrong in [["{y2,x1,z3}", "0.3"], ["{y2,x1}", "0.7"]] {
+            let wrong = seen(&[&wrong]);
+            assert!(matches!(
+                compare(&[&a, &b], &wrong, 0),
+                Comparison::Different(_)
+            ));
+        }
     }
 
     #[test]

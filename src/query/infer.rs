@@ -1,8 +1,8 @@
 //! What a query's parameters are compared with, read off its text by a parser.
 //!
 //! `sqlparser` is pure Rust and understands what applications send; `pg_query` would be Postgres' own grammar, but
-//! needs libclang and a C compiler on every machine that builds. What it can't parse is not lost: parameters are
-//! then bound by their type, and the query is judged all the same.
+//! needs libclang and a C compiler on every machine that builds. What it can't parse is not lost: it is
+//! read word by word, other parameters are bound by their type, and the query is judged all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::reader::Reader;
+use super::scan::scan;
 use crate::model::{Catalog, Query, RelationName, Token, Tokens};
 
 /// How a parameter is used.
@@ -70,14 +71,19 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
             }
             reader.resolve();
         }
-        Err(error) => inferred.unparsed = Some(error.to_string()),
+        Err(error) => {
+            inferred.unparsed = Some(error.to_string());
+            let mut reader = Reader::new(catalog, &mut inferred);
+            scan(&mut reader, &query.sql);
+            reader.resolve();
+        }
     }
     inferred
 }
 
 /// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
 /// `ON CONFLICT (…) WHERE … DO`, and `OVERRIDING … VALUE`.
-fn readable(sql: &str) -> String {
+pub(super) fn readable(sql: &str) -> String {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
     let are = |start: usize, words: &[&str]| {
         let rest = tokens.iter().skip(start);

@@ -4,6 +4,7 @@
 mod annotation;
 mod bind;
 mod binder;
+mod branch;
 mod compare;
 mod expression;
 mod file;
@@ -14,9 +15,11 @@ mod plain;
 mod reader;
 mod recorded;
 mod result;
+mod scan;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
+pub use branch::{Branch, branches};
 pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};

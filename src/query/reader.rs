@@ -418,9 +418,32 @@ impl<'a> Reader<'a> {
         views.get(views.keys().find(is_it)?)
     }
 
-    /// The table of this name: in its schema, or in `public`, or the only one of the name.
+    /// A name that may be a table's, and the word after it, which may be its alias.
+    pub(super) fn mention(
+        &mut self,
+        relation: &str,
+        schema: Option<&String>,
+        called: Option<String>,
+    ) {
+        if let Some(table) = self.known(relation.to_owned(), schema.cloned()) {
+            self.aliases.push((table.name.clone(), table.clone()));
+            self.aliases.extend(called.map(|called| (called, table)));
+        }
+    }
+
+    /// A column that stands before a parameter.
+    pub(super) fn beside(&mut self, number: usize, of: Option<String>, column: String, by: char) {
+        self.pairs.push((number, of, column, by));
+    }
+
+    /// The table of this name.
     fn table(&self, name: &ObjectName) -> Option<RelationName> {
         let (relation, schema) = last(name)?;
+        self.known(relation, schema)
+    }
+
+    /// The table of this name: in its schema, or in `public`, or the only one of the name.
+    fn known(&self, relation: String, schema: Option<String>) -> Option<RelationName> {
         if let Some(schema) = schema {
             let wanted = RelationName::new(schema, relation);
             return self.catalog.tables.contains_key(&wanted).then_some(wanted);

@@ -38,6 +38,17 @@ impl Renderer for Json {
                 "seed": report.timings.seed,
                 "check": report.timings.check,
             },
+            "coverage": {
+                "parameters": report.coverage.parameters,
+                "bound": report.coverage.bound,
+                "branches": report.coverage.branches,
+                "met": report.coverage.met,
+                "unmet": report.coverage.unmet.iter().map(|one| json!({
+                    "query": one.query,
+                    "line": one.line,
+                    "branch": one.branch,
+                })).collect::<Vec<_>>(),
+            },
             "remarks": report.remarks,
             "constraints": report.satisfied.iter().map(|one| json!({
                 "object": one.object,

@@ -200,6 +200,7 @@ fn json_is_format_1() {
             "findings",
             "inconclusive",
             "timings_ms",
+            "coverage",
             "remarks",
             "constraints",
             "runs"

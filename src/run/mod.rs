@@ -21,7 +21,7 @@ use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
-    Tenancy, WorldKind, Worlds, permuted,
+    Tenancy, WorldKind, Worlds, others_first, permuted,
 };
 
 /// Where cases run.
@@ -286,10 +286,9 @@ impl Owner {
     }
 }
 
-/// The layout of the acting tenant's rows where they are loaded first. In one world of twins they come last: of rows
-/// that tie, a LIMIT takes the one that it meets first, and which that is depends on the plan.
+/// The layout of the acting tenant's rows where they are loaded first.
 fn common(kind: WorldKind, layout: usize) -> Option<usize> {
-    (kind != WorldKind::Twins || layout != 0).then_some(layout)
+    (!others_first(kind, layout)).then_some(layout)
 }
 
 /// Loads data sets that were loaded before; a refusal now is the harness's failure.

@@ -6,6 +6,7 @@ mod queries;
 mod run;
 mod shrink;
 mod states;
+mod unstable;
 mod worlds;
 
 use std::fs;

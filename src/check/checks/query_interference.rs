@@ -281,9 +281,10 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
 /// Over its own rows alone the query must have met at least one.
 fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
     let alone = || {
-        groups
-            .iter()
-            .filter_map(|(attempts, seen)| Some((attempts.first()?, seen.first()?)))
+        groups.iter().flat_map(|(attempts, seen)| {
+            // In any order of the rows: what chance leaves out of one is in another.
+            attempts.iter().zip(*seen).take(LAYOUTS)
+        })
     };
     let met = alone().any(|(attempt, observation)| {
         observation

@@ -39,12 +39,23 @@ fn write_facts(page: &mut Page, report: &Report) {
         [] => String::new(),
         classes => format!(" ({})", classes.join(", ")),
     };
+    let coverage = &report.coverage;
+    let tried = match (coverage.parameters, coverage.branches) {
+        (0, 0) => String::new(),
+        (parameters, branches) => format!(
+            " ({} of {} bound, {} of {} met)",
+            coverage.bound,
+            count(parameters, "parameter", "parameters"),
+            coverage.met,
+            count(branches, "branch", "branches")
+        ),
+    };
     let covered = [
         format!("{}{classes}", count(schema.tables, "table", "tables")),
         count(schema.columns, "column", "columns"),
         count(schema.foreign_keys, "foreign key", "foreign keys"),
         count(schema.policies, "policy", "policies"),
-        count(schema.queries, "query", "queries"),
+        format!("{}{tried}", count(schema.queries, "query", "queries")),
     ];
     let seeded = format!(
         "{} with {}",

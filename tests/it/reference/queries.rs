@@ -8,7 +8,7 @@ use watertight::model::{Dataset, Report, RunVerdict, Severity, ShrinkLimits};
 
 use super::{application, named, root, run, settings};
 
-const CHECK: &str = "query-interference";
+pub(super) const CHECK: &str = "query-interference";
 
 /// A leak is shown by a handful of rows, the organisations themselves and all that a foreign key wants among them: two
 /// organisations with the chain from a campaign to what is wrong.
@@ -25,13 +25,13 @@ const NO_SHRINKING: ShrinkLimits = ShrinkLimits {
 };
 
 /// A query of a file: its name, its text from the header on, and the file.
-struct Query {
+pub(super) struct Query {
     file: String,
     name: String,
     text: String,
 }
 
-fn queries(folder: &str) -> Vec<Query> {
+pub(super) fn queries(folder: &str) -> Vec<Query> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).unwrap() {
         let path = entry.unwrap().path();
@@ -70,7 +70,7 @@ fn files(queries: &[Query]) -> BTreeMap<String, String> {
     files
 }
 
-fn objects(queries: &[Query]) -> Vec<String> {
+pub(super) fn objects(queries: &[Query]) -> Vec<String> {
     let object = |query: &Query| format!("{}:{}", query.file, query.name);
     queries.iter().map(object).collect()
 }

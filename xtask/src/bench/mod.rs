@@ -2,6 +2,7 @@
 
 mod fixture;
 mod peak;
+mod queries;
 mod seed;
 mod synthetic;
 
@@ -30,6 +31,8 @@ pub(crate) struct Options {
 enum Name {
     /// Making and loading rows in bulk, against the server's own COPY of a file
     Seed,
+    /// A thousand queries through their worlds, and whether time grows with their number alone
+    Queries,
 }
 
 /// What came of a benchmark.
@@ -57,6 +60,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("could not start the runtime: {error}"))?;
     let (name, outcome) = match options.name {
         Name::Seed => ("seed", runtime.block_on(seed::run(options.rounds.max(1)))?),
+        Name::Queries => (
+            "queries",
+            runtime.block_on(queries::run(options.rounds.max(1)))?,
+        ),
     };
     print(&outcome);
     if let Some(path) = path {

@@ -169,10 +169,10 @@ impl Ready {
 }
 
 /// A folder that the server's user can read, gone when it is done with.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self, String> {
+    pub(super) fn new() -> Result<Self, String> {
         let name = format!("watertight-bench-{}", std::process::id());
         let folder = Self(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&folder.0).map_err(said)?;
