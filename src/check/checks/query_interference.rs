@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::check::attempts::{LAYOUTS, WORLDS, attempts, attempts_of, executed_at, witnessed};
-use crate::check::evidence::{Evidence, evidence};
+use crate::check::evidence::{Evidence, evidence, is_late};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::witness::digests;
 use crate::check::{Check, Page, Scene, row};
@@ -35,7 +35,8 @@ impl Check for QueryInterference {
             example: "SELECT p.* FROM people p JOIN notes n ON n.person_id = p.id WHERE p.organisation_id = $1;",
             fix: "Repeat the tenant for every table: JOIN notes n ON n.organisation_id = p.organisation_id AND …\nA query \
                   that crosses tenants by design says so: -- tenant: system REASON. One that runs under row-level \
-                  security\nalone: -- tenant: context.",
+                  security\nalone: -- tenant: context. What can't carry a comment is named under [queries] in \
+                  watertight.toml.",
         }
     }
 
@@ -197,6 +198,11 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         if case.subject.starts_with(MASKED) {
             return Verdict::Inconclusive(
                 "a difference that was seen once was not seen again".to_owned(),
+            );
+        }
+        if seen.iter().any(is_late) {
+            return Verdict::Inconclusive(
+                "it took longer than a statement may: --timeout gives it more".to_owned(),
             );
         }
         return control(case, &groups(case, seen));
