@@ -66,7 +66,7 @@ pub fn cases(scene: Scene<'_>, open: &[Open<'_>], first: bool) -> Vec<Case> {
             (QueryTenant::Context, Some(access)) => Mode::Application(access),
             _ => Mode::Owner,
         };
-        let writes = infer(scene.catalog, open.query).writes;
+        let inferred = infer(scene.catalog, open.query);
         let types = open.query.types.join(", ");
         let witness = written(scene, open.query);
         let attempt = |sql: &str, binding: &Binding| {
@@ -74,7 +74,7 @@ pub fn cases(scene: Scene<'_>, open: &[Open<'_>], first: bool) -> Vec<Case> {
                 sql: sql.to_owned(),
                 ..open.query.clone()
             };
-            let mut statements = statements(scene, &query, binding, mode, writes);
+            let mut statements = statements(scene, &query, binding, mode, &inferred);
             if !types.is_empty() {
                 // What is left may not say the type of a parameter.
                 for sql in &mut statements {
