@@ -31,6 +31,8 @@ pub use seed::Seed;
 pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, WorldKind, Worlds};
 
 /// What generation stands on.
@@ -45,7 +47,7 @@ pub struct Ground<'a> {
 }
 
 /// Which of the worlds' rows a row is among.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Part {
     /// Shared reference data.
     Shared,
@@ -78,7 +80,7 @@ impl Part {
 }
 
 /// A row's place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowKey {
     /// The table.
     pub table: RelationName,

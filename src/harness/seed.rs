@@ -8,9 +8,9 @@ use sqlx::Connection as _;
 
 use super::fill::{Files, Filled, Progress, fill};
 use super::{Harness, prepare};
-use crate::database::{Databases, complete_partitions, connect, execute};
+use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
-use crate::generate::{Amount, Bulk, Ground};
+use crate::generate::{Amount, Bulk};
 use crate::model::Catalog;
 use crate::server::Server;
 
@@ -78,22 +78,13 @@ impl Harness {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(Seeded, String)> {
         let mut template = connect(&databases.template()).await?;
-        complete_partitions(&mut template).await?;
-        let catalog = self.catalog(&mut template).await?;
-        let (tenant, access) = (&self.settings.tenant, self.settings.access.as_ref());
-        let tenancy = crate::tenancy::classify(&catalog, tenant, access)
-            .map_err(|message| self.misconfigured(message))?;
-        let existing = prepare::existing(&mut template, &catalog, &tenancy).await?;
+        let schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
-        let name = databases.clone_template(&catalog).await?;
+        let catalog = &schema.catalog;
+        let name = databases.clone_template(catalog).await?;
         let mut connection = connect(&databases.administrator(&name)).await?;
         execute(&mut connection, "SET statement_timeout = 0").await?;
         let seed = prepare::seed(&self.settings.run)?;
-        let ground = Ground {
-            catalog: &catalog,
-            tenancy: &tenancy,
-            existing: &existing,
-        };
         let amount = Amount {
             seed,
             organisations: self.settings.run.organisations,
@@ -101,10 +92,10 @@ impl Harness {
             as_text: files.is_some(),
         };
         let started = Instant::now();
-        let bulk = Arc::new(Bulk::new(ground, amount));
-        let tables = fill(&mut connection, &catalog, &bulk, files.as_mut(), progress).await?;
+        let bulk = Arc::new(Bulk::new(schema.of_worlds(), amount));
+        let tables = fill(&mut connection, catalog, &bulk, files.as_mut(), progress).await?;
         let took = started.elapsed();
-        force_again(&mut connection, &catalog).await?;
+        force_again(&mut connection, catalog).await?;
         // The planner knows nothing of rows that just came.
         execute(&mut connection, "ANALYZE").await?;
         connection.close().await.doing("close a connection")?;
@@ -123,7 +114,10 @@ impl Harness {
 }
 
 /// In a clone whose administrator is no superuser, FORCE was lifted for the harness's own work; this database stays.
-async fn force_again(connection: &mut sqlx::PgConnection, catalog: &Catalog) -> Result<()> {
+pub(crate) async fn force_again(
+    connection: &mut sqlx::PgConnection,
+    catalog: &Catalog,
+) -> Result<()> {
     for table in catalog.tables.values().filter(|t| t.force_row_security) {
         let table = table.name.quoted();
         let sql = format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY");

@@ -14,6 +14,7 @@ mod parameter;
 mod plain;
 mod reader;
 mod recorded;
+mod result;
 mod scan;
 
 pub use annotation::annotate;
@@ -24,3 +25,4 @@ pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
 pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
+pub use result::{is_empty, tables};
