@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use sqlx::Connection as _;
 
 use super::fill::{Files, Filled, Progress, fill};
-use super::{Harness, prepare};
+use super::{Harness, prepare, trial};
 use crate::database::{Databases, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Result};
-use crate::generate::{Amount, Bulk, Ground};
+use crate::generate::{Amount, Bulk, Ground, Pools};
 use crate::model::Catalog;
 use crate::server::Server;
+
+/// Values that are wanted for the CHECKs of a table that can't be read; its rows repeat them.
+const TRIED: usize = 1_000;
 
 /// What a seeded database holds.
 #[derive(Clone, Debug)]
@@ -93,6 +96,12 @@ impl Harness {
             catalog: &catalog,
             tenancy: &tenancy,
             existing: &existing,
+            pools: &Pools::default(),
+        };
+        let pools = trial::pools(&mut connection, ground, seed, TRIED).await?;
+        let ground = Ground {
+            pools: &pools,
+            ..ground
         };
         let amount = Amount {
             seed,

@@ -19,6 +19,8 @@ pub struct Catalog {
     pub sequences: Vec<Sequence>,
     /// Views, materialized ones too, with the tables that they read, through other views as well.
     pub views: BTreeMap<RelationName, Vec<RelationName>>,
+    /// The text of functions that CHECKs may call, by name.
+    pub functions: BTreeMap<String, String>,
 }
 
 impl Catalog {

@@ -15,4 +15,5 @@ mod scratch;
 mod seed;
 mod server;
 mod tidy;
+mod tried;
 mod types;
