@@ -19,7 +19,7 @@ const PREFIX: &str = "WATERTIGHT_";
 
 /// Variables with our prefix that are no options: what `-- COMMAND` is given, and what asks this crate's own tests for
 /// containers.
-const NO_OPTIONS: [&str; 2] = ["APP_URL", "TEST_DOCKER"];
+const NO_OPTIONS: [&str; 3] = ["APP_URL", "TENANT", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
 const MIGRATIONS: [&str; 9] = [
@@ -121,6 +121,7 @@ fn resolve(
         options::set(&mut settings, key, &Given::list(place, values))?;
     }
     settings.run.command = command_line.command;
+    settings.run.sqlx_found = usual_sqlx(here, &folder);
     if settings.migrate.path.is_none() {
         settings.migrate.path = usual_migrations(here, &folder)?;
     }
@@ -153,6 +154,19 @@ fn usual_migrations(here: &Path, folder: &Path) -> Result<Option<PathBuf>> {
         ))),
         (one, _) => Ok(one),
     }
+}
+
+/// The folder `.sqlx` beside the file of settings, or else that of the Cargo workspace around it.
+fn usual_sqlx(here: &Path, folder: &Path) -> Option<PathBuf> {
+    let beside = folder.join(".sqlx");
+    if here.join(&beside).is_dir() {
+        return Some(beside);
+    }
+    let around = here.join(folder);
+    let mut around = around.ancestors();
+    let workspace = around.find(|folder| folder.join("Cargo.lock").is_file())?;
+    let found = workspace.join(".sqlx");
+    found.is_dir().then_some(found)
 }
 
 fn wrong(place: &str, message: &str) -> Error {

@@ -45,7 +45,8 @@ pub(super) struct TestDb {
     /// Settings [default: watertight.toml, looked for upwards]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Run this on the migrated, seeded database instead, with `DATABASE_URL` set, and exit with its status
+    /// Run this on the migrated, seeded database instead, with `DATABASE_URL` set, and exit with its status; with
+    /// --record, run it before the checks
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
     #[command(flatten)]
@@ -100,10 +101,11 @@ struct SchemaOptions {
     /// A folder of SQL files with queries to test
     #[arg(long, value_name = "DIR")]
     queries: Option<String>,
-    /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test
+    /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test; none for no folder [default: .sqlx beside the
+    /// settings, or that of the Cargo workspace, where it is there]
     #[arg(long, value_name = "DIR")]
     sqlx: Option<String>,
-    /// Test the queries that COMMAND sends
+    /// Run COMMAND on a seeded database, and test every distinct statement that it sent
     #[arg(long)]
     record: bool,
 }

@@ -16,7 +16,7 @@ pub(super) enum Outcome {
 pub(super) async fn run(settings: &Settings, progress: &dyn Fn(&str)) -> Result<Outcome> {
     let harness = Harness::new(settings.clone());
     let command = &settings.run.command;
-    if command.is_empty() {
+    if command.is_empty() || settings.run.record {
         let report = harness.run(progress).await?;
         return Ok(Outcome::Report(Box::new(report)));
     }

@@ -49,7 +49,7 @@ fn parse_and_run() -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(FAILED);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{Access, Allow, NullMeans, Settings, nearest};
+use crate::model::{Access, Allow, NullMeans, QuerySettings, Settings, nearest};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -28,7 +28,9 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         name: "the file",
         table: root.get_ref(),
     };
-    root.known(&["run", "migrate", "tenant", "access", "generate", "allow"])?;
+    root.known(&[
+        "run", "migrate", "tenant", "access", "generate", "queries", "allow",
+    ])?;
     if let Some(migrate) = root.section("migrate")? {
         migrate.known(&["path", "command"])?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -45,6 +47,9 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         generate.known(&["columns", "types"])?;
         settings.generate.columns = generate.lists_by_key("columns")?;
         settings.generate.types = generate.lists_by_key("types")?;
+    }
+    if let Some(queries) = root.section("queries")? {
+        settings.queries = read_queries(&queries)?;
     }
     settings.allow = root
         .sections("allow")?
@@ -105,6 +110,41 @@ fn read_access(section: &Section<'_>) -> Result<Access> {
         );
     }
     Ok(access)
+}
+
+/// `"object" = { tenant = "…" }`, by glob.
+fn read_queries(section: &Section<'_>) -> Result<Vec<QuerySettings>> {
+    let mut list = Vec::new();
+    for (object, value) in section.table {
+        let expected = "`{ tenant = \"…\" }` with `context`, `system: REASON` or a parameter, as `$1` or `:name`";
+        let Some(table) = value.get_ref().as_table() else {
+            return section.refuse(object.get_ref(), expected);
+        };
+        let entry = Section {
+            source: section.source,
+            name: "[queries]",
+            table,
+        };
+        entry.known(&["tenant"])?;
+        let tenant = entry.required("tenant")?;
+        let names = |mark| {
+            tenant
+                .strip_prefix(mark)
+                .is_some_and(|name| !name.is_empty())
+        };
+        let says = tenant == "context"
+            || tenant.starts_with("system")
+            || ['$', ':', '@'].into_iter().any(names);
+        if !says {
+            return entry.refuse("tenant", expected);
+        }
+        list.push(QuerySettings {
+            object: object.get_ref().to_string(),
+            tenant,
+            place: section.source.place(&object.span()),
+        });
+    }
+    Ok(list)
 }
 
 fn read_allow(section: &Section<'_>, place: &Range<usize>) -> Result<Allow> {
@@ -288,6 +328,7 @@ impl<'a> Section<'a> {
             "migrate" => "[migrate]",
             "tenant" => "[tenant]",
             "generate" => "[generate]",
+            "queries" => "[queries]",
             _ => "[access]",
         };
         match self.table.get(key).map(Spanned::get_ref) {

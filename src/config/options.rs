@@ -120,6 +120,14 @@ impl Given {
         Ok(self.folder.join(self.one()?))
     }
 
+    /// A path, or an empty one for `none`.
+    fn path_or_none(&self) -> Result<PathBuf> {
+        match self.one()? {
+            "none" => Ok(PathBuf::new()),
+            _ => self.path(),
+        }
+    }
+
     fn flag(&self) -> Result<bool> {
         match self.one()?.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
@@ -213,7 +221,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         }
         "tenant_table" => settings.tenant.table = Some(given.one()?.to_owned()),
         "queries" => run.queries = Some(given.path()?),
-        "sqlx" => run.sqlx = Some(given.path()?),
+        "sqlx" => run.sqlx = Some(given.path_or_none()?),
         "record" => run.record = given.flag()?,
         // More are refused as mistakes: nothing is proved by them that fewer don't prove.
         "organisations" => run.organisations = given.number(2, 1_000)?,
@@ -231,12 +239,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         }
         "baseline" => run.baseline = Some(given.path()?),
         "write_baseline" => run.write_baseline = given.flag()?,
-        "regressions" => {
-            run.regressions = Some(match given.one()? {
-                "none" => PathBuf::new(),
-                _ => given.path()?,
-            });
-        }
+        "regressions" => run.regressions = Some(given.path_or_none()?),
         "report" => run.reports = given.reports()?,
         "format" => given.one()?.clone_into(&mut run.format),
         "keep" => run.keep = given.flag()?,

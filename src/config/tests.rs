@@ -143,6 +143,44 @@ fn nothing_said_is_the_defaults() {
 }
 
 #[test]
+fn what_is_said_of_queries_is_read() {
+    let settings = read("[queries]\n\".sqlx/3f*\" = { tenant = \"system: login\" }\n").unwrap();
+    let entry = &settings.queries[0];
+    assert_eq!(entry.object, ".sqlx/3f*");
+    assert_eq!(entry.tenant, "system: login");
+    assert_eq!(entry.place, "conf/watertight.toml:2");
+}
+
+#[test]
+fn the_folder_of_sqlx_is_found_where_it_usually_is() {
+    let found = |name: &str, files: &[(&str, &str)]| {
+        let folder = Folder::new(name, files);
+        let here = folder.0.join("app");
+        let settings = resolve(CommandLine::default(), &[], &here).unwrap();
+        let found = settings.run.sqlx_found;
+        found.map(|path| here.join(path).strip_prefix(&folder.0).unwrap().to_owned())
+    };
+    let beside = [
+        ("app/watertight.toml", ""),
+        ("app/.sqlx/a.json", ""),
+        (".sqlx/a.json", ""),
+    ];
+    assert_eq!(found("sqlx-1", &beside), Some("app/.sqlx".into()));
+    let around = [
+        ("app/watertight.toml", ""),
+        ("Cargo.lock", ""),
+        (".sqlx/a.json", ""),
+    ];
+    assert_eq!(found("sqlx-2", &around), Some(".sqlx".into()));
+    let outside = [
+        ("app/watertight.toml", ""),
+        ("app/Cargo.lock", ""),
+        (".sqlx/a.json", ""),
+    ];
+    assert_eq!(found("sqlx-3", &outside), None);
+}
+
+#[test]
 fn what_is_wrong_in_the_file_is_named_by_line_and_key() {
     for (text, words) in [
         (
@@ -160,6 +198,14 @@ fn what_is_wrong_in_the_file_is_named_by_line_and_key() {
         (
             "[[allow]]\nchek = \"a\"",
             &["watertight.toml:2", "[[allow]]", "`check`"],
+        ),
+        (
+            "[queries]\n\"a\" = \"context\"",
+            &["watertight.toml:2", "`a` in [queries]", "tenant = "],
+        ),
+        (
+            "[queries]\n\"a\" = { tenant = \"contxt\" }",
+            &["watertight.toml:2", "`tenant` in [queries]", "`context`"],
         ),
         (
             "[tenant]\nshared = \"a\"",

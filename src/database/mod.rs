@@ -167,6 +167,14 @@ impl<'a> Databases<'a> {
         .await
     }
 
+    /// Leaves the databases to a server that is about to be removed.
+    ///
+    /// # Errors
+    /// A connection that was lost.
+    pub async fn abandon(self) -> Result<()> {
+        self.maintenance.close().await.doing("close a connection")
+    }
+
     /// Removes every database of this run, but for one that is to be kept.
     ///
     /// # Errors

@@ -12,12 +12,16 @@ const GENERATOR_VERSION: u64 = 2;
 pub(super) fn hash(seed: u64, parts: &[&str]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325 ^ seed ^ GENERATOR_VERSION.rotate_left(32);
     for part in parts {
-        for byte in part.bytes().chain([0xff]) {
-            state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        for byte in part.as_bytes() {
+            state = (state ^ u64::from(*byte)).wrapping_mul(PRIME);
         }
+        state = (state ^ 0xff).wrapping_mul(PRIME);
     }
     mix(state.wrapping_add(STEP))
 }
+
+/// FNV-1a's, for 64 bits.
+const PRIME: u64 = 0x0100_0000_01b3;
 
 /// The step of splitmix64: the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;

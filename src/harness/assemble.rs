@@ -87,7 +87,6 @@ pub(super) fn fill(
     judged: Vec<Judged>,
     migrations: &MigrationSet,
     scene: Scene<'_>,
-    settings: &RunSettings,
     server: &Server,
 ) {
     let mut findings: BTreeMap<(String, String), (Finding, usize)> = BTreeMap::new();
@@ -158,9 +157,9 @@ pub(super) fn fill(
             accepted: false,
         })
         .collect();
-    report.inconclusive.extend(vacuous(report, scene, settings));
+    report.inconclusive.extend(vacuous(report, scene));
     report.inconclusive.sort();
-    report.remarks = remarks(scene, settings);
+    report.remarks = remarks(scene);
     report.satisfied.clone_from(&scene.worlds.satisfied);
 }
 
@@ -170,7 +169,7 @@ fn held(tally: &mut Tally, reason: String) {
 }
 
 /// What a run that saw too little says of itself: it is never green.
-fn vacuous(report: &Report, scene: Scene<'_>, settings: &RunSettings) -> Vec<Inconclusive> {
+fn vacuous(report: &Report, scene: Scene<'_>) -> Vec<Inconclusive> {
     let mut found = Vec::new();
     let mut say = |object: &str, reason: String| {
         found.push(Inconclusive {
@@ -203,16 +202,10 @@ fn vacuous(report: &Report, scene: Scene<'_>, settings: &RunSettings) -> Vec<Inc
             format!("no rows could be made for it: {why}"),
         );
     }
-    if settings.queries.is_some() && scene.queries.is_empty() {
-        say(
-            "queries",
-            "there are no queries where --queries looks".to_owned(),
-        );
-    }
     found
 }
 
-fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
+fn remarks(scene: Scene<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     let policies: usize = scene
         .catalog
@@ -228,10 +221,6 @@ fn remarks(scene: Scene<'_>, settings: &RunSettings) -> Vec<String> {
         remarks.push(format!(
             "row-level security is off: watertight.toml has no [access] with the application's role; {there}"
         ));
-    }
-    if settings.queries.is_none() {
-        remarks
-            .push("no queries were checked: --queries DIR names a folder of SQL files".to_owned());
     }
     if !scene.worlds.untwinned.is_empty() {
         remarks.push(format!(

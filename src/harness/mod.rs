@@ -8,6 +8,8 @@ mod assemble;
 mod fill;
 mod place;
 mod prepare;
+mod queries;
+mod record;
 mod regressions;
 mod seed;
 mod settle;
@@ -31,11 +33,12 @@ use crate::generate::{Generator, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
     Settings, Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
+use queries::Sources;
 
 /// Values that are wanted for the CHECKs of a table that can't be read: its rows in all worlds are fewer.
 const TRIED: usize = 250;
@@ -60,6 +63,14 @@ impl std::fmt::Debug for Values {
     }
 }
 
+/// What a run reads before it does anything.
+struct Input {
+    migrations: MigrationSet,
+    /// Leaks that earlier runs found.
+    stored: Vec<Regression>,
+    sources: Sources,
+}
+
 /// What a run stands on once the seeded database is there.
 struct Ground {
     migrations: MigrationSet,
@@ -69,7 +80,6 @@ struct Ground {
     seed: Seed,
     existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
     pools: Pools,
-    queries: Vec<Query>,
     seeded: String,
     application: Option<Login>,
     timings: Timings,
@@ -130,14 +140,24 @@ impl Harness {
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
         progress("reading migrations");
-        let migrations = self.migrations()?;
+        if self.settings.run.record && self.settings.run.command.is_empty() {
+            return Err(Error::Usage(
+                "--record wants the command whose queries it records: test-db --record -- COMMAND"
+                    .to_owned(),
+            ));
+        }
+        let input = Input {
+            migrations: self.migrations()?,
+            stored: stored.clone(),
+            sources: Sources::read(&self.settings)?,
+        };
         progress("starting a server");
         let server = crate::server::start(&self.request()?).await?;
         let timings = Timings {
             server: since(started),
             ..Timings::default()
         };
-        let work = self.on(&server, migrations, timings, &stored, progress);
+        let work = self.on(&server, input, timings, progress);
         let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
@@ -179,17 +199,10 @@ impl Harness {
             let ground = self
                 .seed(server, &mut databases, migrations, timings, progress)
                 .await?;
-            let environment = environment(server, &ground, databases.owner());
-            let (program, arguments) = command
-                .split_first()
-                .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
-            let status = tokio::process::Command::new(program)
-                .args(arguments)
-                .envs(environment)
-                .kill_on_drop(true)
-                .status()
-                .await
-                .map_err(|error| Error::Usage(format!("{program}: {error}")))?;
+            let database = &ground.seeded;
+            let environment = environment(server, &ground, databases.owner(), database);
+            let status = start(command, environment)?.status().await;
+            let status = status.map_err(|error| not_started(command, &error))?;
             Ok::<i32, Error>(status.code().unwrap_or(2))
         }
         .await;
@@ -203,26 +216,24 @@ impl Harness {
     async fn on(
         &self,
         server: &Server,
-        migrations: MigrationSet,
+        input: Input,
         timings: Timings,
-        stored: &[Regression],
         progress: &dyn Fn(&str),
     ) -> Result<Report> {
-        let (mut databases, timings) = self.migrate(server, &migrations, timings, progress).await?;
+        let migrations = &input.migrations;
+        let (mut databases, timings) = self.migrate(server, migrations, timings, progress).await?;
         let result = self
-            .check(
-                server,
-                &mut databases,
-                (migrations, stored),
-                timings,
-                progress,
-            )
+            .check(server, &mut databases, input, timings, progress)
             .await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
             _ => None,
         };
-        let removed = databases.remove_but(kept.as_deref()).await;
+        let removed = if server.is_disposable() && kept.is_none() {
+            databases.abandon().await
+        } else {
+            databases.remove_but(kept.as_deref()).await
+        };
         let (report, _) = result?;
         removed?;
         Ok(report)
@@ -292,8 +303,6 @@ impl Harness {
         };
         let worlds =
             settle::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
-        let mut queries = self.queries()?;
-        prepare::describe(&mut connection, &mut queries).await?;
         execute(&mut connection, "BEGIN").await?;
         let layout = Layout {
             catalog: &catalog,
@@ -315,7 +324,6 @@ impl Harness {
             seed,
             existing,
             pools,
-            queries,
             seeded,
             application,
             timings,
@@ -326,19 +334,31 @@ impl Harness {
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        (migrations, stored): (MigrationSet, &[Regression]),
+        input: Input,
         timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Report, String)> {
+        let Input {
+            migrations,
+            stored,
+            mut sources,
+        } = input;
         let ground = self
             .seed(server, databases, migrations, timings, progress)
             .await?;
+        if self.settings.run.record {
+            self.record(server, databases, &ground, &mut sources, progress)
+                .await?;
+        }
+        let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
+        sources.describe(&mut connection).await?;
+        connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {
             catalog: &ground.catalog,
             tenancy: &ground.tenancy,
             worlds: &ground.worlds,
-            queries: &ground.queries,
+            queries: &sources.queries,
         };
         let blank = databases.clone_template(&ground.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
@@ -365,7 +385,7 @@ impl Harness {
         let run = &self.settings.run;
         let mut remarks = Vec::new();
         let replayed =
-            regressions::replay(&arena, scene, stored, &self.settings, &mut remarks).await?;
+            regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
         let mut judged = assemble::judge(&arena, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
         let generator = Arc::new(Generator::new(ground.of_worlds()));
@@ -382,16 +402,11 @@ impl Harness {
         )
         .await?;
         let mut report = self.facts(server, &ground);
+        report.schema.queries = sources.queries.len();
         report.timings.check = since(started);
-        assemble::fill(
-            &mut report,
-            judged,
-            &ground.migrations,
-            scene,
-            &self.settings.run,
-            server,
-        );
+        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
+        sources.tell(&mut report);
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }
@@ -406,7 +421,6 @@ impl Harness {
             columns: tables.iter().map(|table| table.columns.len()).sum(),
             foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
             policies: tables.iter().map(|table| table.policies.len()).sum(),
-            queries: ground.queries.len(),
             ..SchemaFacts::default()
         };
         for class in ground.tenancy.classes.values() {
@@ -451,18 +465,6 @@ impl Harness {
         MigrationSet::read(path)
     }
 
-    fn queries(&self) -> Result<Vec<Query>> {
-        let run = &self.settings.run;
-        if run.sqlx.is_some() || run.record {
-            return Err(Error::Usage(
-                "queries from a .sqlx folder or a recording are not served yet; --queries DIR reads SQL files".to_owned(),
-            ));
-        }
-        run.queries
-            .as_deref()
-            .map_or(Ok(Vec::new()), prepare::queries)
-    }
-
     fn request(&self) -> Result<ServerRequest> {
         let run = &self.settings.run;
         let version = match run.postgres.as_slice() {
@@ -480,6 +482,7 @@ impl Harness {
             version,
             image: run.image.clone(),
             pg_bin: run.pg_bin.clone(),
+            records: run.record,
         })
     }
 
@@ -521,15 +524,24 @@ fn since(then: Instant) -> u64 {
 }
 
 /// What a command is given: the owner's database as `DATABASE_URL` and `PG…`, the application's as
-/// `WATERTIGHT_APP_URL`.
-fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, String)> {
+/// `WATERTIGHT_APP_URL`, and as `WATERTIGHT_TENANT` the id of an organisation that has rows.
+fn environment(
+    server: &Server,
+    ground: &Ground,
+    owner: &Login,
+    database: &str,
+) -> Vec<(String, String)> {
     let (host, port) = server.tcp();
     let mut list = vec![
-        ("DATABASE_URL".to_owned(), server.url(owner, &ground.seeded)),
+        ("DATABASE_URL".to_owned(), server.url(owner, database)),
         ("PGHOST".to_owned(), host),
         ("PGPORT".to_owned(), port.to_string()),
         ("PGUSER".to_owned(), owner.role.clone()),
-        ("PGDATABASE".to_owned(), ground.seeded.clone()),
+        ("PGDATABASE".to_owned(), database.to_owned()),
+        (
+            "WATERTIGHT_TENANT".to_owned(),
+            ground.worlds.acting_tenant().to_owned(),
+        ),
     ];
     if let Some(password) = &owner.password {
         list.push(("PGPASSWORD".to_owned(), password.clone()));
@@ -537,10 +549,25 @@ fn environment(server: &Server, ground: &Ground, owner: &Login) -> Vec<(String, 
     if let Some(application) = &ground.application {
         list.push((
             "WATERTIGHT_APP_URL".to_owned(),
-            server.url(application, &ground.seeded),
+            server.url(application, database),
         ));
     }
     list
+}
+
+/// The user's command, with variables, and ended where we are.
+fn start(command: &[String], variables: Vec<(String, String)>) -> Result<tokio::process::Command> {
+    let (program, arguments) = command
+        .split_first()
+        .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
+    let mut start = tokio::process::Command::new(program);
+    start.args(arguments).envs(variables).kill_on_drop(true);
+    Ok(start)
+}
+
+fn not_started(command: &[String], error: &std::io::Error) -> Error {
+    let program = command.first().map_or("", String::as_str);
+    Error::Usage(format!("{program}: {error}"))
 }
 
 /// How to open the kept database.

@@ -11,7 +11,7 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
         .iter()
         .find(|query| query.object == finding.object)
     {
-        return Some(Place {
+        return (!query.file.is_empty()).then(|| Place {
             file: query.file.clone(),
             line: query.line,
         });
@@ -24,8 +24,8 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
 
 /// Which part of the table the object is.
 fn part(table: &Table, object: &str) -> Option<(ObjectKind, String)> {
-    let is = |name: &str| table.name.object(name) == object;
-    if table.name.to_string() == object {
+    let is = |name: &str| table.name.names(name, object);
+    if table.name.is(object) {
         return Some((ObjectKind::Table, table.name.name.clone()));
     }
     if let Some(key) = table.foreign_keys.iter().find(|key| is(&key.name)) {

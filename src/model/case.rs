@@ -12,7 +12,7 @@ pub enum Session {
 }
 
 /// The tenant context that a session sets before its statements.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Context {
     /// None is set: as the session begins.
     Unset,

@@ -44,8 +44,8 @@ pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
 pub use seeding::{Loaded, late_columns, late_update, permuted, together, without};
 pub use settings::{
-    Allow, GenerateSettings, MigrateAs, MigrateSettings, ReportFile, RunSettings, ServerText,
-    Settings, Shard, TenantSettings,
+    Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
+    ServerText, Settings, Shard, TenantSettings,
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

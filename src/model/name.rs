@@ -34,10 +34,11 @@ pub fn quoted(name: &str) -> String {
 /// The identifier as Postgres prints it (`quote_ident`): quoted only where it must be.
 #[must_use]
 pub fn printed(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let bytes = name.as_bytes();
+    let plain = matches!(bytes.first(), Some(b'a'..=b'z' | b'_'))
+        && bytes
+            .iter()
+            .all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if plain && KEYWORDS.binary_search(&name).is_err() {
         name.to_owned()
     } else {
@@ -90,6 +91,20 @@ impl RelationName {
     #[must_use]
     pub fn object(&self, name: &str) -> String {
         format!("{self}.{}", printed(name))
+    }
+
+    /// Whether `object` is how this relation is printed. Many are asked, few are it: nothing is printed to say no.
+    #[must_use]
+    pub fn is(&self, object: &str) -> bool {
+        object.len() > self.schema.len() + self.name.len() && self.to_string() == object
+    }
+
+    /// Whether `object` is how [`Self::object`] prints that object on this relation; as [`Self::is`].
+    #[must_use]
+    pub fn names(&self, name: &str, object: &str) -> bool {
+        object.len() > self.schema.len() + self.name.len() + name.len()
+            && (object.ends_with(name) || object.ends_with('"'))
+            && self.object(name) == object
     }
 
     /// Reads `schema.table` or `table` (then in `public`), with double quotes where needed.
@@ -157,6 +172,16 @@ mod tests {
         assert_eq!(printed("Straße"), "\"Straße\"");
         assert_eq!(printed("a\"b"), "\"a\"\"b\"");
         assert_eq!(RelationName::new("crm", "user").to_string(), "crm.\"user\"");
+    }
+
+    #[test]
+    fn an_object_is_known_by_what_is_printed() {
+        let users = RelationName::new("crm", "user");
+        for name in ["key", "Ключ", "a\"b"] {
+            assert!(users.names(name, &users.object(name)));
+            assert!(!users.names(name, &users.object("other")));
+        }
+        assert!(users.is("crm.\"user\"") && !users.is("crm.user"));
     }
 
     #[test]

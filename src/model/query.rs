@@ -1,20 +1,22 @@
 //! A query of the user's application, as data.
 
 /// What a query returns, as sqlc's headers have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Returns {
     /// `:one`
     One,
     /// `:many`, also where nothing is said.
+    #[default]
     Many,
     /// `:exec`
     Nothing,
 }
 
 /// How a query knows its tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum QueryTenant {
     /// Nothing was said: inferred from what its parameters are compared with.
+    #[default]
     Inferred,
     /// `-- tenant: $1` or `-- tenant: :name`: this parameter, by its position from 1.
     Parameter(usize),
@@ -25,21 +27,25 @@ pub enum QueryTenant {
 }
 
 /// One query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// `relative/path.sql:name`.
+    /// `relative/path.sql:name`, `.sqlx/<hash>`; of a file that can't be read, its path.
     pub object: String,
-    /// The file and the line of its first statement.
+    /// Its text as it was found, where the object's name says nothing of it: reports show it then.
+    pub shown: Option<String>,
+    /// The file, where it has one.
     pub file: String,
-    /// From 1.
+    /// The line in it, from 1.
     pub line: usize,
     /// The text with parameters as `$1`, `$2`, … without gaps.
     pub sql: String,
     /// The parameters' names, where they have any.
     pub parameters: Vec<Option<String>>,
+    /// Values of each parameter that a recorded program gave, for those that nothing else is known of.
+    pub samples: Vec<Vec<String>>,
     /// The parameters' types as the server infers them; asked for before planning.
     pub types: Vec<String>,
-    /// Why the server would not prepare it.
+    /// Why it can't be tested, as a sentence: its file can't be read, it is no query, the server would not prepare it.
     pub problem: Option<String>,
     /// What it returns.
     pub returns: Returns,

@@ -129,6 +129,8 @@ pub struct Report {
     pub satisfied: Vec<Satisfied>,
     /// Where the time went.
     pub timings: Timings,
+    /// By object, the text of a query whose name says nothing of it.
+    pub texts: BTreeMap<String, String>,
     /// How to open the kept database: lines for a person.
     pub kept: Vec<String>,
     /// Weaknesses fail the run too.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub tenant: TenantSettings,
     /// Values of the user's own.
     pub generate: GenerateSettings,
+    /// What is said of queries that say nothing of themselves.
+    pub queries: Vec<QuerySettings>,
     /// How the application acts as one tenant; without it the row-level security family is off.
     pub access: Option<Access>,
     /// Accepted findings and inconclusives.
@@ -53,8 +55,10 @@ pub struct RunSettings {
     pub pg_bin: Option<PathBuf>,
     /// A folder of SQL files with queries.
     pub queries: Option<PathBuf>,
-    /// A `.sqlx` folder, as `cargo sqlx prepare` writes it.
+    /// A `.sqlx` folder, as `cargo sqlx prepare` writes it; an empty path is none.
     pub sqlx: Option<PathBuf>,
+    /// The one that is there, which counts where none was named.
+    pub sqlx_found: Option<PathBuf>,
     /// Test the queries that the command sends.
     pub record: bool,
     /// Tenants; at least 2.
@@ -108,6 +112,7 @@ impl Default for RunSettings {
             pg_bin: None,
             queries: None,
             sqlx: None,
+            sqlx_found: None,
             record: false,
             organisations: 3,
             rows: 6,
@@ -283,6 +288,17 @@ impl Default for TenantSettings {
             null_means: NullMeans::Error,
         }
     }
+}
+
+/// What `[queries]` says of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuerySettings {
+    /// A glob over the object's name.
+    pub object: String,
+    /// How it knows its tenant, as `-- tenant: …` has it.
+    pub tenant: String,
+    /// Where it stands: file and line.
+    pub place: String,
 }
 
 /// An accepted finding or inconclusive.

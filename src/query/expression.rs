@@ -50,7 +50,12 @@ pub(super) fn arguments(function: &Function) -> Vec<&Expr> {
     let FunctionArguments::List(list) = &function.args else {
         return Vec::new();
     };
-    let plain = list.args.iter().map(|argument| match argument {
+    unnamed(&list.args)
+}
+
+/// Those of some arguments that have no name.
+pub(super) fn unnamed(list: &[FunctionArg]) -> Vec<&Expr> {
+    let plain = list.iter().map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) => Some(inner),
         _ => None,
     });

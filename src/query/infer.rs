@@ -4,7 +4,7 @@
 //! needs libclang and a C compiler on every machine that builds. What it can't parse is not lost: parameters are
 //! then bound by their type, and the query is judged all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::ast::Visit as _;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -38,6 +38,8 @@ pub enum Source {
 pub struct Inferred {
     /// By the parameter's number from 1.
     pub sources: BTreeMap<usize, Vec<Source>>,
+    /// Parameters that the query asks whether they are NULL: conditions that may be left out.
+    pub optional: BTreeSet<usize>,
     /// The tables that it mentions.
     pub tables: Vec<RelationName>,
     /// It may write.

@@ -1,15 +1,23 @@
 //! The user's queries: read from files, bound to rows, and judged by comparing worlds. Pure: the harness reads the
 //! files, asks the server for the parameters' types and runs what is planned.
 
+mod annotation;
 mod bind;
+mod binder;
 mod compare;
 mod expression;
 mod file;
 mod infer;
+mod offline;
+mod parameter;
 mod plain;
 mod reader;
+mod recorded;
 
+pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
 pub use compare::{Comparison, compare};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
+pub use offline::{Offline, offline};
+pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};

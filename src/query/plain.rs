@@ -21,6 +21,60 @@ pub(super) fn least(values: &[String]) -> Option<String> {
     ordered(values).first().map(ToString::to_string)
 }
 
+/// A number one further, a time a year further. Not more: series are made between such times.
+pub(super) fn beyond(value: &str, step: i64) -> String {
+    if let Ok(number) = value.parse::<i64>() {
+        return number.saturating_add(step).to_string();
+    }
+    let (year, rest) = value.split_at(value.len().min(4));
+    match year.parse::<i64>() {
+        Ok(year) if rest.starts_with('-') => {
+            // That day is not in every year.
+            let rest = rest.replacen("-02-29", "-02-28", 1);
+            format!("{:04}{rest}", year + step)
+        }
+        _ => value.to_owned(),
+    }
+}
+
+/// A value in a range: a bound that belongs to it, else any.
+pub(super) fn within(range: &str) -> Option<String> {
+    let (low, high) = range.split_once(',')?;
+    let bound = |text: &str| {
+        let bound = text.trim_matches(['[', ']', '(', ')', '"']);
+        (!bound.is_empty()).then(|| bound.to_owned())
+    };
+    let (low_in, high_in) = (low.starts_with('['), high.ends_with(']'));
+    let (first, then) = if low_in || !high_in {
+        (bound(low), bound(high))
+    } else {
+        (bound(high), bound(low))
+    };
+    first.or_else(|| then.map(|bound| if high_in { bound } else { beyond(&bound, -1) }))
+}
+
+/// The first element of an array in Postgres' text form; the text itself where it is none.
+pub(super) fn element(array: &str) -> String {
+    let Some(inner) = array.strip_prefix('{') else {
+        return array.to_owned();
+    };
+    let mut found = String::new();
+    let (mut quoted, mut escaped) = (false, false);
+    for c in inner.chars() {
+        match c {
+            _ if escaped => {
+                found.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ',' | '}' if !quoted => break,
+            _ => found.push(c),
+        }
+    }
+    found
+}
+
 /// What values of a type are like; `None` where that is not known.
 pub(super) fn category(kind: &str) -> Option<&'static str> {
     let kind = kind.split('(').next().unwrap_or(kind).trim_end();
@@ -59,4 +113,31 @@ pub(super) fn by_type(kind: &str) -> Cell {
         }
         .to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lie_within_ranges() {
+        let within = |range: &str| within(range).unwrap();
+        assert_eq!(within("[2024-01-01,2025-01-01)"), "2024-01-01");
+        assert_eq!(
+            within("[\"2024-01-01 00:00:00+00\",)"),
+            "2024-01-01 00:00:00+00"
+        );
+        assert_eq!(within("(1.5,2.5]"), "2.5");
+        assert_eq!(within("(,5)"), "4");
+        assert_eq!(within("(,2024-02-29)"), "2023-02-28");
+        assert_eq!(super::within("empty"), None);
+    }
+
+    #[test]
+    fn arrays_have_a_first_element() {
+        assert_eq!(element("{fr,en}"), "fr");
+        assert_eq!(element(r#"{"a, \"b\"",c}"#), "a, \"b\"");
+        assert_eq!(element("{}"), "");
+        assert_eq!(element("fr"), "fr");
+    }
 }

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Cte, Expr, Function, Insert, LimitClause, ObjectName,
-    Query as Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableObject, Visitor,
+    Assignment, AssignmentTarget, Cte, Expr, Insert, LimitClause, ObjectName, Query as Select,
+    SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableObject, Visitor,
 };
 
-use super::expression::{arguments, column_of, comparison, folded, last, parameter};
+use super::expression::{arguments, column_of, comparison, folded, last, parameter, unnamed};
 use super::infer::{Inferred, Source};
 use crate::model::{Catalog, RelationName};
 
@@ -34,6 +34,11 @@ impl Visitor for Reader<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
+            TableFactor::Table {
+                name,
+                args: Some(given),
+                ..
+            } => self.call(name, &unnamed(&given.args)),
             TableFactor::Table { name, alias, .. } => {
                 let alias = alias.as_ref().map(|alias| folded(&alias.name));
                 for table in self.relation(name) {
@@ -115,9 +120,13 @@ impl Visitor for Reader<'_> {
                     }
                 }
             }
-            Expr::Function(function) => self.function(function),
-            Expr::AnyOp { left, right, .. } => self.compare(left, right, '='),
-            Expr::IsNotDistinctFrom(left, right) | Expr::IsDistinctFrom(left, right) => {
+            Expr::Function(function) => self.call(&function.name, &arguments(function)),
+            Expr::IsNull(inner) | Expr::IsNotNull(inner) => {
+                self.inferred.optional.extend(parameter(inner));
+            }
+            Expr::AnyOp { left, right, .. }
+            | Expr::IsNotDistinctFrom(left, right)
+            | Expr::IsDistinctFrom(left, right) => {
                 self.compare(left, right, '=');
                 self.compare(right, left, '=');
             }
@@ -155,23 +164,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Functions that look for one text in another.
-    fn function(&mut self, function: &Function) {
-        let Some((name, _)) = last(&function.name) else {
+    fn call(&mut self, name: &ObjectName, given: &[&Expr]) {
+        let Some((name, _)) = last(name) else {
             return;
         };
-        let given = arguments(function);
         match name.as_str() {
             "to_tsquery" | "plainto_tsquery" | "phraseto_tsquery" | "websearch_to_tsquery" => {
-                for number in given.into_iter().filter_map(parameter) {
+                for number in given.iter().filter_map(|expr| parameter(expr)) {
                     self.source(number, Source::Words);
                 }
+            }
+            "coalesce" | "num_nulls" | "num_nonnulls" => {
+                let given = given.iter().filter_map(|expr| parameter(expr));
+                self.inferred.optional.extend(given);
             }
             "similarity"
             | "word_similarity"
             | "strict_word_similarity"
             | "levenshtein"
             | "starts_with" => {
-                if let [left, right, ..] = given.as_slice() {
+                if let [left, right, ..] = given {
                     self.compare(left, right, '=');
                     self.compare(right, left, '=');
                 }

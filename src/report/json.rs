@@ -30,8 +30,8 @@ impl Renderer for Json {
             },
             "dataset": { "organisations": report.dataset.organisations, "rows": report.dataset.rows },
             "checks": report.checks.iter().map(|(id, tally)| check(id, tally)).collect::<Vec<_>>(),
-            "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
-            "inconclusive": report.inconclusive.iter().map(inconclusive).collect::<Vec<_>>(),
+            "findings": report.findings.iter().map(|one| finding(report, one)).collect::<Vec<_>>(),
+            "inconclusive": report.inconclusive.iter().map(|one| inconclusive(report, one)).collect::<Vec<_>>(),
             "timings_ms": {
                 "server": report.timings.server,
                 "migrate": report.timings.migrate,
@@ -62,7 +62,7 @@ fn check(id: &str, tally: &Tally) -> Value {
     })
 }
 
-fn finding(finding: &Finding) -> Value {
+fn finding(report: &Report, finding: &Finding) -> Value {
     let place = finding.place.as_ref();
     json!({
         "check": finding.check,
@@ -77,15 +77,17 @@ fn finding(finding: &Finding) -> Value {
         "accepted": finding.accepted,
         "versions": finding.versions,
         "fingerprint": finding.fingerprint(),
+        "query": report.texts.get(&finding.object),
     })
 }
 
-fn inconclusive(case: &Inconclusive) -> Value {
+fn inconclusive(report: &Report, case: &Inconclusive) -> Value {
     json!({
         "check": case.check,
         "object": case.object,
         "reason": case.reason,
         "accepted": case.accepted,
         "fingerprint": case.fingerprint(),
+        "query": report.texts.get(&case.object),
     })
 }

@@ -8,7 +8,8 @@
 mod session;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -73,11 +74,20 @@ pub async fn run(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Vec<Observation>>> {
     let mut groups: BTreeMap<(Login, Stage, bool), Vec<Place>> = BTreeMap::new();
+    // Cases share controls. As everything is rolled back, what was tried once need not be tried again.
+    let mut first: HashMap<Trying<'_>, Place> = HashMap::new();
+    let mut again: Vec<(Place, Place)> = Vec::new();
     for (c, case) in cases.iter().enumerate() {
         for (a, attempt) in case.attempts.iter().enumerate() {
-            let unset = attempt.context == Context::Unset;
-            let key = (attempt.session, attempt.stage, unset);
-            groups.entry(key).or_default().push((c, a));
+            match first.entry(trying(attempt)) {
+                Entry::Occupied(before) => again.push((*before.get(), (c, a))),
+                Entry::Vacant(new) => {
+                    new.insert((c, a));
+                    let unset = attempt.context == Context::Unset;
+                    let key = (attempt.session, attempt.stage, unset);
+                    groups.entry(key).or_default().push((c, a));
+                }
+            }
         }
     }
     let of = |places: &[Place]| {
@@ -142,7 +152,23 @@ pub async fn run(
     for ((c, a), seen) in on_seeded.into_iter().chain(in_worlds).chain(as_application) {
         observations[c][a] = seen;
     }
+    for ((c, a), (later, number)) in again {
+        observations[later][number] = observations[c][a].clone();
+    }
     Ok(observations)
+}
+
+/// All of an attempt that what is observed depends on.
+type Trying<'a> = (Login, Stage, &'a Context, &'a [String], Option<&'a str>);
+
+fn trying(attempt: &Attempt) -> Trying<'_> {
+    (
+        attempt.session,
+        attempt.stage,
+        &attempt.context,
+        &attempt.statements,
+        attempt.witness.as_deref(),
+    )
 }
 
 fn describe(session: Login, stage: Stage, attempts: usize) -> String {

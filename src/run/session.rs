@@ -16,8 +16,12 @@ const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
 /// So often.
 const RETRIES: usize = 3;
 
-/// Scripts in one message.
+/// Scripts in one message, at most.
 const TOGETHER: usize = 24;
+
+/// After a refusal. The server reads a message whole before it runs any of it, so that what is skipped costs, too, and
+/// refusals come in flocks.
+const AFTER_REFUSAL: usize = 4;
 
 /// Bounds every statement of a session, and has the server speak English.
 pub(super) async fn bound(connection: &mut PgConnection, timeout: u32) -> Result<()> {
@@ -91,6 +95,7 @@ impl Session {
             };
             let (mut seen, alive) = self.message(next).await;
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
+            let refused = stopped.is_some();
             let transient =
                 stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
@@ -105,7 +110,11 @@ impl Session {
             } else {
                 tries = 0;
             }
-            together = TOGETHER;
+            together = if refused {
+                AFTER_REFUSAL
+            } else {
+                (2 * together).min(TOGETHER)
+            };
             found.extend(seen);
             if !alive {
                 return (found, false);
@@ -184,22 +193,40 @@ impl Session {
         let Some(error) = failed else {
             return (found, true);
         };
-        if let Some(last) = found.last_mut() {
+        let mut done: &[String] = &[];
+        if let Some((last, script)) = found.iter_mut().zip(scripts).last() {
             last.refusal = Some(refusal(last.outputs.len(), &error));
+            done = &script.statements[..last.outputs.len()];
         }
-        (found, self.recover().await.is_ok())
+        (found, self.recover(done).await.is_ok())
     }
 
     fn witness(&self, script: &Script<'_>) -> Option<&Witness> {
         self.witnesses.get(script.witness?)
     }
 
-    /// Goes back to before the script that failed. What it prepared would be in the way of the next one.
-    async fn recover(&mut self) -> Result<()> {
-        execute(&mut self.connection, &format!("{END}; DEALLOCATE ALL")).await?;
-        self.witnesses.retain(|_, _| false);
-        Ok(())
+    /// Goes back to before the script that failed. What it prepared is not undone by that, and would be in the way of the
+    /// next one.
+    async fn recover(&mut self, done: &[String]) -> Result<()> {
+        let mut sql = END.to_owned();
+        if let Some(name) = left_prepared(done) {
+            sql.push_str(";DEALLOCATE ");
+            sql.push_str(name);
+        }
+        execute(&mut self.connection, &sql).await
     }
+}
+
+/// The statement that a script of ours prepared and did not deallocate.
+fn left_prepared(done: &[String]) -> Option<&str> {
+    done.iter().fold(None, |left, sql| {
+        let mut words = sql.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("PREPARE"), name) => name,
+            (Some("DEALLOCATE"), _) => None,
+            _ => left,
+        }
+    })
 }
 
 /// Runs statements by the simple protocol, so that every value comes as text; an output for each that worked.

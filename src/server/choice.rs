@@ -35,6 +35,8 @@ pub struct ServerRequest {
     pub image: Option<String>,
     /// The folder with `postgres` and `initdb`; without one, the usual places are searched.
     pub pg_bin: Option<PathBuf>,
+    /// It must be able to write down the statements that reach it.
+    pub records: bool,
 }
 
 impl FromStr for ServerChoice {

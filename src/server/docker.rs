@@ -66,6 +66,7 @@ async fn start(request: &ServerRequest) -> Result<Started> {
         registry: registry.name(),
         owner: claim.id().to_owned(),
         password: generated_password(),
+        records: request.records,
     };
     let mut result = recipe.run(socket.as_deref()).await;
     // The folder can't be shared where Docker is on another machine or keeps it from the container.
@@ -119,6 +120,8 @@ struct Recipe<'a> {
     registry: String,
     owner: String,
     password: String,
+    /// It may have to write down statements.
+    records: bool,
 }
 
 impl Recipe<'_> {
@@ -168,6 +171,12 @@ impl Recipe<'_> {
             arguments.push(format!(
                 "unix_socket_directories=/var/run/postgresql,{SOCKET_FOLDER}"
             ));
+        }
+        if self.records {
+            // On the container's disk: the data is in memory.
+            for (name, value) in settings::recording("/tmp") {
+                arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
+            }
         }
         request.with_cmd(arguments)
     }

@@ -48,9 +48,10 @@ impl Provider for Local {
 
 async fn start(request: &ServerRequest) -> Result<Started> {
     let (version, folder) = (request.version, request.pg_bin.clone());
+    let records = request.records;
     let prepared = blocking(move || {
         let binaries = binaries::find(version, folder.as_deref())?;
-        Prepared::new(binaries)
+        Prepared::new(binaries, records)
     })
     .await?;
     let origin = format!("from {}", prepared.binaries.folder.display());
@@ -82,10 +83,12 @@ struct Prepared {
     folder: PathBuf,
     in_memory: bool,
     runner: Runner,
+    /// Where statements are written down, where they may have to be.
+    log: Option<PathBuf>,
 }
 
 impl Prepared {
-    fn new(binaries: Binaries) -> Result<Self> {
+    fn new(binaries: Binaries, records: bool) -> Result<Self> {
         let registry = Registry::open()?;
         let runner = Runner::new(registry.user())?;
         let parent = registry.roomy()?;
@@ -101,12 +104,24 @@ impl Prepared {
             )));
         }
         cluster::make(&binaries, &registry, &mut claim, &folder, runner)?;
+        let log = match registry.cache() {
+            // On disk: a test suite may send more than there is memory.
+            Some(parent) if records => {
+                let log = claim.make_folder(&parent)?;
+                runner.give(&log).map_err(|error| Error::io(&log, error))?;
+                Some(log)
+            }
+            // Inside the data folder.
+            None if records => Some(PathBuf::from("log")),
+            _ => None,
+        };
         Ok(Self {
             binaries,
             claim,
             in_memory: parent.starts_with("/dev/shm"),
             folder,
             runner,
+            log,
         })
     }
 
@@ -148,9 +163,14 @@ impl Prepared {
              unix_socket_permissions = 0700\ndynamic_shared_memory_type = {memory}\n",
             settings::lines(self.binaries.major)
         );
+        let log = self.log.iter();
+        let recording: Vec<String> = log
+            .flat_map(|log| settings::recording(&log.display().to_string()))
+            .map(|(name, value)| format!("{name} = '{value}'\n"))
+            .collect();
         self.runner.write(
             &cluster::data_folder(&self.folder).join("watertight.conf"),
-            &text,
+            &(text + &recording.concat()),
         )
     }
 }

@@ -23,6 +23,7 @@ mod leftovers;
 mod local;
 mod process;
 mod provider;
+mod recording;
 mod registry;
 mod runner;
 mod running;
@@ -32,6 +33,7 @@ use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
 use provider::Provider;
+pub use recording::Recording;
 pub use running::Server;
 
 use crate::error::{Error, Result};
@@ -72,6 +74,13 @@ pub async fn start(request: &ServerRequest) -> Result<Server> {
         return Err(Error::Usage(format!(
             "PostgreSQL {version} is too old: {OLDEST} or newer is needed"
         )));
+    }
+    if request.records && matches!(request.choice, ServerChoice::External(_)) {
+        return Err(Error::Usage(
+            "--record reads the server's own log, and so wants a server of the harness's own, whose settings are its: \
+             --server local or --server docker"
+                .to_owned(),
+        ));
     }
     leftovers::remove_quietly().await;
     let (candidates, mut passed) = candidates(request)?;

@@ -88,6 +88,12 @@ impl Server {
         self.kind
     }
 
+    /// Whether it ends with this run, and all databases in it.
+    #[must_use]
+    pub fn is_disposable(&self) -> bool {
+        self.kind() != "external"
+    }
+
     /// The version without the packager's part: `18.6`.
     #[must_use]
     pub fn version(&self) -> &str {

@@ -33,6 +33,18 @@ fn all(major: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
         .chain((major >= 18).then_some(("io_method", "sync")))
 }
 
+/// What a server needs besides that may have to write down statements: a log in one file that programs can read, in a
+/// folder that the server can write to.
+pub(super) fn recording(folder: &str) -> [(&'static str, String); 5] {
+    [
+        ("logging_collector", "on".to_owned()),
+        ("log_destination", "jsonlog".to_owned()),
+        ("log_directory", folder.to_owned()),
+        ("log_rotation_age", "0".to_owned()),
+        ("log_rotation_size", "0".to_owned()),
+    ]
+}
+
 /// As lines of a configuration file.
 pub(super) fn lines(major: u32) -> String {
     let lines: Vec<String> = all(major)

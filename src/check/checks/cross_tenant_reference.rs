@@ -65,7 +65,7 @@ impl Check for CrossTenantReference {
             let key = table
                 .foreign_keys
                 .iter()
-                .find(|key| table.name.object(&key.name) == case.object)?;
+                .find(|key| table.name.names(&key.name, &case.object))?;
             Some((table, key))
         }) else {
             return Verdict::Inconclusive("the key is not in the catalog".to_owned());

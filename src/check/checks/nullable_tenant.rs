@@ -45,7 +45,10 @@ impl Check for NullableTenant {
     fn judge(&self, scene: Scene<'_>, case: &Case, _: &[Observation]) -> Verdict {
         let found = scene.catalog.roots().find_map(|table| {
             let name = scene.tenancy.tenant_column(&table.name)?;
-            (table.name.object(name) == case.object).then(|| (table, table.column(name)))
+            table
+                .name
+                .names(name, &case.object)
+                .then(|| (table, table.column(name)))
         });
         let Some((table, Some(column))) = found else {
             return Verdict::Inconclusive("the column is not in the catalog".to_owned());

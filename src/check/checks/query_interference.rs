@@ -61,7 +61,7 @@ impl Check for QueryInterference {
             return Verdict::Inconclusive("the query is not among those that were read".to_owned());
         };
         if let Some(problem) = &query.problem {
-            return Verdict::Inconclusive(format!("the server does not take it: {problem}"));
+            return Verdict::Inconclusive(problem.clone());
         }
         if query.tenant == QueryTenant::Context && scene.tenancy.access.is_none() {
             return Verdict::Inconclusive(

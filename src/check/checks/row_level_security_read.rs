@@ -77,7 +77,7 @@ impl Check for RowLevelSecurityRead {
         let Some(table) = scene
             .catalog
             .roots()
-            .find(|table| table.name.to_string() == case.object)
+            .find(|table| table.name.is(&case.object))
         else {
             return Verdict::Inconclusive("the table is not in the catalog".to_owned());
         };

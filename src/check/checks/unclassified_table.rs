@@ -44,7 +44,7 @@ impl Check for UnclassifiedTable {
             .tenancy
             .classes
             .iter()
-            .find(|(name, _)| name.to_string() == case.object);
+            .find(|(name, _)| name.is(&case.object));
         match class {
             Some((_, Class::Unclassified { advice })) => Verdict::Inconclusive(format!(
                 "nobody knows whose its rows are; settle it with {advice}"

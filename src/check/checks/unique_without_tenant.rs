@@ -59,7 +59,7 @@ impl Check for UniqueWithoutTenant {
             let index = table
                 .indexes
                 .iter()
-                .find(|index| table.name.object(&index.name) == case.object)?;
+                .find(|index| table.name.names(&index.name, &case.object))?;
             Some((table, index))
         });
         let Some((table, index)) = found else {

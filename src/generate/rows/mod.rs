@@ -138,7 +138,14 @@ impl<'a> Maker<'a> {
                 let optional = table.keys.iter().filter(|key| !key.nullable.is_empty());
                 return optional.count().clamp(2, 4);
             }
-            Part::Different => self.genes.rows.max(table.states) + tenant,
+            // More children for a parent than the acting tenant's have: an average over everybody is another one.
+            Part::Different => {
+                let bound = table
+                    .keys
+                    .iter()
+                    .any(|key| key.nullable.is_empty() && !self.is_root(&key.key.target));
+                self.genes.rows.max(table.states) + tenant * (1 + usize::from(bound))
+            }
             Part::Many => self.genes.rows.max(table.states) * MANY,
             _ => self.genes.rows.max(table.states),
         };
@@ -157,6 +164,12 @@ impl<'a> Maker<'a> {
             )
             .min()
             .map_or(rows, |parents| parents.saturating_sub(2).max(1))
+    }
+
+    /// The table of tenants.
+    fn is_root(&self, table: &RelationName) -> bool {
+        let plan = self.plan.tables.get(table);
+        plan.is_some_and(|plan| matches!(plan.class, Class::Root { .. }))
     }
 
     /// The rows that were made of a table.

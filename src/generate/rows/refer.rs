@@ -52,7 +52,11 @@ impl<'a> Maker<'a> {
             let kept = optional().nth(turn % optional().count().max(1));
             kept.is_none_or(|(kept, _)| kept != number) && (draft.attempt == 1 || dice.one_in(2))
         } else {
-            draft.place.row > 0 && draft.place.part != Part::Spare && dice.one_in(4)
+            // The second row refers and the third does not, for certain: what follows the reference meets one, and what
+            // looks for `… IS NULL`.
+            let row = draft.place.row;
+            let bare = row == 2 || (row > 1 && dice.one_in(4));
+            bare && draft.place.part != Part::Spare
         };
         if !key.nullable.is_empty() && (known_null || (skip && !must)) {
             nothing(draft);

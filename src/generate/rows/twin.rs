@@ -6,8 +6,9 @@ use super::draft::{Made, model_cell, order_pairs};
 use super::refer::{refer_to_itself, waits_for_itself};
 use super::{Draft, EXTRA_TWINS, Maker, stretch};
 use crate::generate::plan::{KeyPlan, TablePlan};
+use crate::generate::value::{Absence, Profile};
 use crate::generate::{Part, reach};
-use crate::model::{Cell, Class, Column};
+use crate::model::{Catalog, Cell, Class, Column, TypeKind};
 
 impl<'a> Maker<'a> {
     /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
@@ -20,6 +21,10 @@ impl<'a> Maker<'a> {
         let Some(model) = models.get(index).cloned().flatten() else {
             return self.fresh(draft);
         };
+        // What a parent lacks is most often looked for in the first of its states: active, open, due.
+        let first = (row >= count + EXTRA_TWINS)
+            .then(|| models[0].clone())
+            .flatten();
         if let Some(column) = table.tenant_column() {
             draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
         }
@@ -77,12 +82,24 @@ impl<'a> Maker<'a> {
             } else {
                 None
             };
+            let own = &model.cells[position];
+            // One that hangs together with others is left to them.
+            let is_state = draft.salt + draft.attempt == 0
+                && is_state(self.ground.catalog, profile)
+                && !pool.is_some_and(|pool| pool.has(&column.name));
             let cell = if reached.is_some() {
                 reached
             } else if fresh {
                 self.cell(&draft, column, profile)?
+            } else if is_state && !extra && draft.place.tenant > 1 {
+                // A state that is the same shows nothing, either.
+                let models = self.rows(Part::Acting, 0, table.number).iter();
+                let mut states = models.flatten().map(|made| &made.cells[position]);
+                states.find(|state| *state != own).unwrap_or(own).clone()
+            } else if let (true, Some(first)) = (is_state, &first) {
+                first.cells[position].clone()
             } else {
-                model.cells[position].clone()
+                own.clone()
             };
             draft.cells[position] = Some(cell);
         }
@@ -123,7 +140,11 @@ impl<'a> Maker<'a> {
             return self.childless.get(&table.number)?[key].get(number).copied();
         }
         let models = self.rows(Part::Acting, 0, table.number);
-        models[(index + 1 + key) % models.len()].as_ref()?.parents[key]
+        let before = table.keys[..key].iter();
+        let before = before.filter(|key| !self.is_root(&key.key.target)).count();
+        models[(index + 1 + before) % models.len()]
+            .as_ref()?
+            .parents[key]
     }
 
     /// Finds the acting tenant's rows that no row of this table refers to, by key. Returns how many rows it takes that
@@ -182,6 +203,13 @@ impl<'a> Maker<'a> {
             })
             .find_map(Clone::clone)
     }
+}
+
+/// What a row's life goes through: a flag, one of a few words, the mark that it is gone.
+fn is_state(catalog: &Catalog, profile: &Profile) -> bool {
+    let of = catalog.types.get(&profile.type_oid);
+    let by_type = of.is_some_and(|of| of.name == "bool" || matches!(of.kind, TypeKind::Enum(_)));
+    by_type || profile.hints.choices.is_some() || Absence::of(catalog, profile) == Absence::Gone
 }
 
 /// Refers to what the model refers to. Returns whether that fits what was decided before.

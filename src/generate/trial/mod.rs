@@ -1,25 +1,27 @@
 //! CHECKs that can't be read, on trial: values for the columns of a table are proposed, the server says which of its
 //! CHECKs they hold, and those that hold all are the pool that rows are made from.
 
+mod forms;
+mod said;
 mod search;
 mod wild;
 mod words;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use said::{Said, conditions, equations};
 use search::{Search, Source, Speaks};
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::Expr;
 use wild::Wild;
 use words::Words;
 
 use super::dice::hash;
-use super::hints::{self, Reading};
+use super::hints::Hints;
 use super::mend::View;
-use super::plan::{Plan, TablePlan, mentions};
+use super::plan::{Plan, TablePlan};
 use super::pool::{Pool, Pools};
-use super::truth::{self, Worth, worth};
-use super::value::{Maker, Pattern, Profile};
+use super::truth::{Worth, worth};
+use super::value::{Maker, Profile};
 use super::{Ground, Seed};
 use crate::model::{
     Candidate, Cell, Column, Condition, Judgement, Question, Type, TypeKind, quoted,
@@ -108,30 +110,7 @@ impl<'a> Trial<'a> {
                 }
             })
             .collect();
-        let question = Question {
-            columns: known
-                .iter()
-                .map(|(column, _)| (column.name.clone(), declared(ground, column)))
-                .collect(),
-            computed: table
-                .table
-                .columns
-                .iter()
-                .filter_map(|column| {
-                    let formula = column.formula.clone()?;
-                    Some((column.name.clone(), declared(ground, column), formula))
-                })
-                .filter(|(name, ..)| conditions.iter().any(|c| c.mentions(name)))
-                .collect(),
-            conditions: conditions
-                .iter()
-                .map(|condition| Condition {
-                    expression: condition.expression.to_string(),
-                    value: condition.value.as_deref().and_then(position),
-                })
-                .collect(),
-            settings,
-        };
+        let question = question(ground, table, &conditions, &known, settings);
         let sources = known
             .iter()
             .map(|(column, profile)| source(ground, table, &conditions, column, profile, &known))
@@ -298,121 +277,39 @@ fn in_turn(tuples: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
     ranked.into_iter().map(|(_, tuple)| tuple).collect()
 }
 
-/// A CHECK of a table, or of the domain of one of its columns.
-struct Said<'a> {
-    name: String,
-    expression: Cow<'a, str>,
-    parsed: Option<Expr>,
-    /// The column of the domain.
-    value: Option<String>,
-    /// It is one of those that another one asks for together.
-    part: bool,
-}
-
-impl<'a> Said<'a> {
-    /// What it asks for together, one by one; none where it asks for one thing.
-    fn parts(&self) -> Vec<Said<'a>> {
-        let mut list = Vec::new();
-        if let Some(expr) = &self.parsed {
-            conjuncts(expr, &mut list);
-        }
-        if list.len() < 2 {
-            return Vec::new();
-        }
-        let part = |expr: &Expr| Said {
-            name: self.name.clone(),
-            expression: Cow::Owned(expr.to_string()),
-            parsed: Some(expr.clone()),
-            value: self.value.clone(),
-            part: true,
-        };
-        list.into_iter().map(part).collect()
-    }
-
-    fn mentions(&self, column: &str) -> bool {
-        self.value.is_none() && mentions(&self.expression, column)
-    }
-
-    /// The columns that it speaks of, through computed ones too.
-    fn columns<'t>(&self, table: &'t TablePlan<'_>) -> BTreeSet<&'t str> {
-        let all = &table.table.columns;
-        let names = all.iter().map(|column| column.name.as_str());
-        let of = |name: &&str| match &self.value {
-            Some(own) => own == name,
-            None => {
-                let computed = all.iter().filter(|column| self.mentions(&column.name));
-                let mut formulas = computed.filter_map(|column| column.formula.as_deref());
-                self.mentions(name) || formulas.any(|formula| mentions(formula, name))
-            }
-        };
-        names.filter(of).collect()
-    }
-
-    /// What it says is known of its columns before a value is made.
-    fn is_plain(&self, table: &TablePlan<'_>) -> bool {
-        let mut reading = Reading::default();
-        hints::read(&self.expression, &mut reading)
-            && self.columns(table).iter().all(|column| {
-                table.known(column).is_none_or(|(_, profile)| {
-                    let hints = &profile.hints;
-                    hints.patterns.len() + hints.likes.len() < 2
-                        && hints
-                            .patterns
-                            .iter()
-                            .all(|text| Pattern::new(text).is_some())
-                })
+/// What the server is asked of these columns.
+fn question(
+    ground: Ground<'_>,
+    table: &TablePlan<'_>,
+    conditions: &[Said<'_>],
+    known: &[(&Column, &Profile)],
+    settings: Vec<(usize, String)>,
+) -> Question {
+    let position = |name: &str| known.iter().position(|(column, _)| column.name == name);
+    Question {
+        columns: known
+            .iter()
+            .map(|(column, _)| (column.name.clone(), declared(ground, column)))
+            .collect(),
+        computed: table
+            .table
+            .columns
+            .iter()
+            .filter_map(|column| {
+                let formula = column.formula.clone()?;
+                Some((column.name.clone(), declared(ground, column), formula))
             })
+            .filter(|(name, ..)| conditions.iter().any(|c| c.mentions(name)))
+            .collect(),
+        conditions: conditions
+            .iter()
+            .map(|condition| Condition {
+                expression: condition.expression.to_string(),
+                value: condition.value.as_deref().and_then(position),
+            })
+            .collect(),
+        settings,
     }
-}
-
-fn conjuncts<'e>(expr: &'e Expr, into: &mut Vec<&'e Expr>) {
-    match expr {
-        Expr::Nested(inner) => conjuncts(inner, into),
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::And,
-            right,
-        } => {
-            conjuncts(left, into);
-            conjuncts(right, into);
-        }
-        other => into.push(other),
-    }
-}
-
-fn conditions<'a>(ground: Ground<'a>, table: &TablePlan<'a>) -> Vec<Said<'a>> {
-    let mut found: Vec<Said<'a>> = table
-        .table
-        .checks
-        .iter()
-        .map(|check| Said {
-            name: check.name.clone(),
-            parsed: truth::parse(&check.expression),
-            expression: Cow::Borrowed(&check.expression),
-            value: None,
-            part: false,
-        })
-        .collect();
-    for (column, _) in &table.columns {
-        let mut oid = column.type_oid;
-        while let Some(Type {
-            kind: TypeKind::Domain { base, checks, .. },
-            ..
-        }) = ground.catalog.types.get(&oid)
-        {
-            found.extend(checks.iter().map(|check| Said {
-                name: column.name.clone(),
-                parsed: truth::parse(check),
-                expression: Cow::Borrowed(check),
-                value: Some(column.name.clone()),
-                part: false,
-            }));
-            oid = *base;
-        }
-    }
-    let parts: Vec<Said<'a>> = found.iter().flat_map(Said::parts).collect();
-    found.extend(parts);
-    found
 }
 
 /// A column's type as it is declared, domains taken off: their CHECKs are asked one by one.
@@ -461,7 +358,7 @@ fn source(
         .filter(|(_, (other, _))| other.name != column.name && base(other) == base(column));
     let mut loose = profile.clone();
     if profile.hints.choices.as_ref().is_some_and(Vec::is_empty) {
-        loose.hints = hints::Hints::default();
+        loose.hints = Hints::default();
     }
     Source {
         maker: Maker::new(catalog, &loose).ok(),
@@ -474,62 +371,5 @@ fn source(
         distinct: profile.distinct && table.is_free(&column.name),
         fixed: !table.is_free(&column.name),
         alike: alike.map(|(at, _)| at).collect(),
-    }
-}
-
-/// What a column may be set to so that an expression holds, wherever in it the two are compared.
-fn equations(
-    ground: Ground<'_>,
-    table: &TablePlan<'_>,
-    expr: &Expr,
-    into: &mut dyn FnMut(&str, String, bool),
-) {
-    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq};
-    match expr {
-        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => {
-            equations(ground, table, inner, into);
-        }
-        Expr::BinaryOp {
-            left,
-            op: op @ (Eq | Lt | LtEq | Gt | GtEq),
-            right,
-        } => {
-            for (side, other, more) in [(left, right, *op == Gt), (right, left, *op == Lt)] {
-                let Some(name) = hints::column(side) else {
-                    continue;
-                };
-                let beside = if !matches!(op, Lt | Gt) {
-                    ""
-                } else {
-                    let oid = table
-                        .table
-                        .column(&name)
-                        .map_or(0, |column| column.type_oid);
-                    let of = ground.catalog.types.get(&ground.catalog.base_type(oid));
-                    match (of.map_or("", |of| of.name.as_str()), more) {
-                        ("timestamp" | "timestamptz" | "time", true) => " + '00:15:00'::interval",
-                        ("timestamp" | "timestamptz" | "time", false) => " - '00:15:00'::interval",
-                        (_, true) => " + 1",
-                        (_, false) => " - 1",
-                    }
-                };
-                into(&name, format!("({other}){beside}"), *op == Eq);
-            }
-        }
-        Expr::BinaryOp { left, right, .. } => {
-            equations(ground, table, left, into);
-            equations(ground, table, right, into);
-        }
-        Expr::Case {
-            conditions,
-            else_result,
-            ..
-        } => {
-            let results = conditions.iter().map(|branch| &branch.result);
-            for result in results.chain(else_result.as_deref()) {
-                equations(ground, table, result, into);
-            }
-        }
-        _ => {}
     }
 }

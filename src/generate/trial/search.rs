@@ -213,7 +213,7 @@ impl Search {
             }
             None => (0..self.sources.len()).collect(),
         };
-        for _ in 0..1 + self.dice.below(2) {
+        for _ in 0..=self.dice.below(2) {
             if let Some(column) = columns.get(self.dice.below(columns.len())).copied() {
                 cells[column] = self.other(&cells, column);
             }

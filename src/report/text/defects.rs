@@ -15,7 +15,8 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     for severity in [Severity::Leak, Severity::Weakness] {
         for finding in open(severity) {
             page.end();
-            write_finding(page, finding, several.len() > 1);
+            let query = report.texts.get(&finding.object);
+            write_finding(page, finding, query, several.len() > 1);
         }
     }
     write_inconclusive(page, report);
@@ -27,7 +28,7 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     unsure || defects.count() > 0
 }
 
-fn write_finding(page: &mut Page, finding: &Finding, with_versions: bool) {
+fn write_finding(page: &mut Page, finding: &Finding, query: Option<&String>, with_versions: bool) {
     let ink = match finding.severity {
         Severity::Leak => Ink::Bad,
         _ => Ink::Doubtful,
@@ -44,6 +45,10 @@ fn write_finding(page: &mut Page, finding: &Finding, with_versions: bool) {
     if with_versions {
         let versions = finding.versions.join(", ");
         page.line(Ink::Plain, &format!("  Seen on Postgres {versions}."));
+    }
+    if let Some(query) = query {
+        page.line(Ink::Faint, "  The query:");
+        page.block(Ink::Plain, "    ", query.trim_start_matches(['\r', '\n']));
     }
     for (title, sql) in [
         ("  To repeat it in psql:", &finding.sql),
@@ -65,7 +70,7 @@ fn write_inconclusive(page: &mut Page, report: &Report) {
     }
     for ((check, reason), objects) in by_reason {
         let title = match objects.as_slice() {
-            [one] => format!("{check} on {one}"),
+            [one] => format!("{check} on {}", told(report, one)),
             several => format!("{check} on {} objects", several.len()),
         };
         page.end();
@@ -74,11 +79,27 @@ fn write_inconclusive(page: &mut Page, report: &Report) {
             .end();
         if objects.len() > 1 {
             for object in objects {
-                page.line(Ink::Plain, &format!("    {object}"));
+                page.line(Ink::Plain, &format!("    {}", told(report, object)));
             }
         }
         page.block(Ink::Plain, "  ", reason);
     }
+}
+
+/// The object's name; of a query whose name says nothing of it, with the beginning of its text.
+fn told(report: &Report, object: &str) -> String {
+    const MOST: usize = 100;
+    let Some(text) = report.texts.get(object) else {
+        return object.to_owned();
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let more = if text.chars().count() > MOST {
+        "…"
+    } else {
+        ""
+    };
+    let start: String = text.chars().take(MOST).collect();
+    format!("{object}  {start}{more}")
 }
 
 /// The indent of SQL that is to be pasted: none where it would get into a quoted text.
