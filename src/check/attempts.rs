@@ -6,7 +6,7 @@ use crate::model::{
     Access, Attempt, Cell, Context, Purpose, Query, QueryTenant, Session, Stage, WorldKind,
     literal, quoted,
 };
-use crate::query::{Binding, bindings, infer};
+use crate::query::{Binding, Inferred, bindings, infer};
 
 /// The physical orders in which the acting tenant's rows are loaded, to see what varies by itself.
 pub(super) const LAYOUTS: usize = 3;
@@ -57,7 +57,8 @@ pub(super) fn attempts_of(
     stages: &[Stage],
     both: bool,
 ) -> Vec<Attempt> {
-    let writes = infer(scene.catalog, query).writes;
+    let inferred = infer(scene.catalog, query);
+    let writes = inferred.writes;
     let access = scene.tenancy.access.as_ref();
     let modes: Vec<Mode<'_>> = match (&query.tenant, access) {
         (QueryTenant::Context, None) => return Vec::new(),
@@ -91,7 +92,7 @@ pub(super) fn attempts_of(
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: *stage,
-                    statements: statements(scene, query, binding, mode, writes),
+                    statements: statements(scene, query, binding, mode, &inferred),
                     // Where nobody else is, nobody else's rows can be changed.
                     witness: (writes && kind != WorldKind::Absent).then(|| witness.clone()),
                 });
@@ -106,7 +107,7 @@ pub(super) fn statements(
     query: &Query,
     binding: &Binding,
     mode: Mode<'_>,
-    writes: bool,
+    inferred: &Inferred,
 ) -> Vec<String> {
     let mut list = Vec::new();
     if !scene.catalog.sequences.is_empty() {
@@ -118,13 +119,15 @@ pub(super) fn statements(
             .collect();
         list.push(format!("SELECT {}", alike.join(", ")));
     }
+    let held = inferred.refreshed.iter();
+    list.extend(held.map(|view| format!("REFRESH MATERIALIZED VIEW {}", view.quoted())));
     if let Mode::Application(access) = mode {
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
         list.extend(access.statements(scene.worlds.acting_tenant()));
     }
     list.push(format!("PREPARE watertight_query AS {}", query.sql));
     list.push(execute(&binding.values));
-    if writes {
+    if inferred.writes {
         list.push("SET CONSTRAINTS ALL IMMEDIATE".to_owned());
     }
     list.push(DEALLOCATE.to_owned());

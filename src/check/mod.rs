@@ -6,6 +6,7 @@
 mod attempts;
 mod checks;
 mod crossing;
+mod door;
 mod evidence;
 mod mended;
 mod page;

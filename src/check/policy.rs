@@ -1,5 +1,7 @@
 //! Attempts that act as the application: contexts, privileges, and which policy is to blame.
 
+use std::collections::BTreeMap;
+
 use crate::model::{
     Attempt, Case, Class, Context, Policy, Purpose, RelationName, Session, Stage, Table,
 };
@@ -81,21 +83,34 @@ pub(super) fn attempt(
     }
 }
 
-/// Whether the application's role holds a privilege on a table, itself or through another role.
-pub(super) fn may(scene: Scene<'_>, table: &Table, privilege: &str) -> bool {
+/// The application's role, those that it is a member of, and `public`.
+pub(super) fn roles(scene: Scene<'_>) -> Vec<&str> {
     let Some(access) = &scene.tenancy.access else {
-        return false;
+        return Vec::new();
     };
     let mut roles = vec!["public", access.role.as_str()];
     if let Some(role) = scene.catalog.roles.get(&access.role) {
         roles.extend(role.member_of.iter().map(String::as_str));
     }
-    roles.iter().any(|role| {
-        table
-            .privileges
+    roles
+}
+
+/// Whether the application's role holds one of these privileges, itself or through another role.
+pub(super) fn holds(
+    scene: Scene<'_>,
+    privileges: &BTreeMap<String, Vec<String>>,
+    privilege: &str,
+) -> bool {
+    roles(scene).iter().any(|role| {
+        privileges
             .get(*role)
             .is_some_and(|held| held.iter().any(|one| one == privilege))
     })
+}
+
+/// Whether the application's role holds a privilege on a table.
+pub(super) fn may(scene: Scene<'_>, table: &Table, privilege: &str) -> bool {
+    holds(scene, &table.privileges, privilege)
 }
 
 /// The policies that decide over a command of the application's role.

@@ -28,11 +28,18 @@ pub(super) fn pair(scene: Scene<'_>, attempt: &Attempt, changed: &[String]) -> S
         kind,
         layout,
         prepare: &statements[prepare],
-        context: &statements[at("SET LOCAL ROLE").unwrap_or(prepare)..prepare],
+        context: &preparation(&statements[..prepare]),
         execute: &statements[execute],
         watch: changed.filter_map(watch).collect(),
     }
     .sql(scene)
+}
+
+/// Of what stands before the query: what it needs in each world, as materialized views that are fresh, role and context.
+fn preparation(before: &[String]) -> Vec<String> {
+    let begins = |sql: &&String| sql.starts_with("REFRESH") || sql.starts_with("SET LOCAL ROLE");
+    let mine = before.iter().skip_while(|sql| !begins(sql));
+    mine.cloned().collect()
 }
 
 /// The query with everyone's rows, and again after the others' are deleted, in a transaction that is rolled back.
@@ -76,12 +83,8 @@ pub(super) fn reproduction(scene: Scene<'_>, statements: &[String]) -> String {
         }
     }
     list.push("SET LOCAL session_replication_role = origin".to_owned());
-    list.extend(
-        statements
-            .iter()
-            .filter(|sql| sql.starts_with("SET LOCAL ROLE") || sql.contains("set_config"))
-            .cloned(),
-    );
+    let prepare = statements.iter().position(|sql| sql.starts_with("PREPARE"));
+    list.extend(preparation(&statements[..prepare.unwrap_or(0)]));
     list.extend(again);
     // What is pasted may have been pasted before.
     list.insert(0, "DEALLOCATE ALL".to_owned());

@@ -7,13 +7,36 @@ use crate::model::{Class, RelationName, literal, quoted};
 /// write makes a new version, so this sees what a digest of the values would, for a tenth of its price. With
 /// `only`, of these tables.
 pub(super) fn digests(scene: Scene<'_>, only: &[String]) -> String {
+    digested(scene, only, |table| not_ours(scene, table))
+}
+
+/// As [`digests`], of the rows of those other tenants that are there from the beginning.
+pub(super) fn theirs(scene: Scene<'_>) -> String {
+    let ids: Vec<String> = scene
+        .worlds
+        .tenants
+        .iter()
+        .skip(1)
+        .map(|id| literal(id))
+        .collect();
+    digested(scene, &[], |table| {
+        let owner = scene.tenancy.tenant_expression(scene.catalog, table, "t")?;
+        Some(format!("{owner}::text IN ({})", ids.join(", ")))
+    })
+}
+
+fn digested(
+    scene: Scene<'_>,
+    only: &[String],
+    condition: impl Fn(&RelationName) -> Option<String>,
+) -> String {
     let parts: Vec<String> = scene
         .tenancy
         .classes
         .keys()
         .filter(|table| only.is_empty() || only.contains(&table.to_string()))
         .filter_map(|table| {
-            let condition = not_ours(scene, table)?;
+            let condition = condition(table)?;
             Some(format!(
                 "SELECT {}, count(*), sum(hashtid(t.ctid)::int8 # t.tableoid::int8) FROM {} t WHERE {condition}",
                 literal(&table.to_string()),

@@ -1,5 +1,6 @@
-//! `pg_catalog` → [`Catalog`]: seven queries whatever the size of the schema.
+//! `pg_catalog` → [`Catalog`]: a handful of queries whatever the size of the schema.
 
+mod functions;
 mod sequences;
 mod types;
 mod views;
@@ -54,6 +55,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     let roles = rows::<Role>(connection, "roles", ROLES).await?;
     let sequences = sequences::read(connection).await?;
     let views = views::read(connection).await?;
+    let definers = functions::definers(connection).await?;
     let types = types::read(connection, &tables).await?;
     let functions = rows::<RawFunction>(connection, "functions", FUNCTIONS).await?;
     Ok(Catalog {
@@ -65,6 +67,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
             .collect(),
         sequences,
         views,
+        definers,
         functions: functions.into_iter().map(|f| (f.name, f.source)).collect(),
     })
 }

@@ -17,8 +17,10 @@ pub struct Catalog {
     pub roles: BTreeMap<String, Role>,
     /// Sequences, in the order of their names.
     pub sequences: Vec<Sequence>,
-    /// Views, materialized ones too, with the tables that they read, through other views as well.
-    pub views: BTreeMap<RelationName, Vec<RelationName>>,
+    /// Views, materialized ones too.
+    pub views: BTreeMap<RelationName, View>,
+    /// Functions with the rights of their owner (`SECURITY DEFINER`), in the order of their names; no triggers.
+    pub definers: Vec<Definer>,
     /// The text of functions that CHECKs may call, by name.
     pub functions: BTreeMap<String, String>,
 }
@@ -42,6 +44,60 @@ impl Catalog {
             oid = *base;
         }
         oid
+    }
+}
+
+/// A view, or a materialized one.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The tables that it reads, through other views as well, in the order of their names.
+    pub reads: Vec<RelationName>,
+    /// The materialized views that hold what it shows, itself among them; to be refreshed in this order.
+    pub refreshed: Vec<RelationName>,
+    /// A materialized view.
+    pub materialized: bool,
+    /// Reads with the rights of who asks (`security_invoker`).
+    pub invoker: bool,
+    /// Privileges by role (`public` for all).
+    pub privileges: BTreeMap<String, Vec<String>>,
+}
+
+/// A function that has the rights of its owner, whoever calls it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Definer {
+    /// The schema.
+    pub schema: String,
+    /// The name within the schema.
+    pub name: String,
+    /// The types of its arguments, as Postgres prints them.
+    pub signature: String,
+    /// What goes in: name (empty where it has none) and type.
+    pub arguments: Vec<(String, String)>,
+    /// Its definition, as Postgres prints it.
+    pub definition: String,
+    /// It fixes `search_path` for itself.
+    pub fixes_search_path: bool,
+    /// Who may call it; `public` for all.
+    pub callers: Vec<String>,
+}
+
+impl Definer {
+    /// Schema and name.
+    #[must_use]
+    pub fn relation(&self) -> RelationName {
+        RelationName::new(&self.schema, &self.name)
+    }
+
+    /// As reports name it: with the types of its arguments.
+    #[must_use]
+    pub fn object(&self) -> String {
+        format!("{}({})", self.relation(), self.signature)
+    }
+
+    /// As SQL names it.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}({})", self.relation().quoted(), self.signature)
     }
 }
 

@@ -25,8 +25,8 @@ pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
 };
 pub use catalog::{
-    Action, Catalog, CheckConstraint, Column, ForeignKey, Generated, Index, IndexKey, Policy, Role,
-    Sequence, Table, Type, TypeKind,
+    Action, Catalog, CheckConstraint, Column, Definer, ForeignKey, Generated, Index, IndexKey,
+    Policy, Role, Sequence, Table, Type, TypeKind, View,
 };
 pub use counterexample::{Counterexample, ShrinkLimits};
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};

@@ -42,6 +42,8 @@ pub struct Inferred {
     pub optional: BTreeSet<usize>,
     /// The tables that it mentions.
     pub tables: Vec<RelationName>,
+    /// The materialized views that hold what it reads, to be refreshed in this order.
+    pub refreshed: Vec<RelationName>,
     /// It may write.
     pub writes: bool,
     /// The parser's complaint, where it had one.

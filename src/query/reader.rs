@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::expression::{arguments, column_of, comparison, folded, last, parameter, unnamed};
 use super::infer::{Inferred, Source};
-use crate::model::{Catalog, RelationName};
+use crate::model::{Catalog, RelationName, View};
 
 /// Collects names and comparisons; scopes are not told apart, which at worst binds a parameter to a like-named
 /// column of another table of the same query.
@@ -41,6 +41,12 @@ impl Visitor for Reader<'_> {
             } => self.call(name, &unnamed(&given.args)),
             TableFactor::Table { name, alias, .. } => {
                 let alias = alias.as_ref().map(|alias| folded(&alias.name));
+                let held = self.view(name).map_or(&[][..], |view| &view.refreshed);
+                for view in held {
+                    if !self.inferred.refreshed.contains(view) {
+                        self.inferred.refreshed.push(view.clone());
+                    }
+                }
                 for table in self.relation(name) {
                     let own = last(name).map_or_else(|| table.name.clone(), |(name, _)| name);
                     self.aliases.push((alias.clone().unwrap_or(own), table));
@@ -399,15 +405,17 @@ impl<'a> Reader<'a> {
         if let Some(table) = self.table(name) {
             return vec![table];
         }
-        let views = last(name).and_then(|(relation, schema)| {
-            let is_it = |view: &&RelationName| {
-                view.name == relation && schema.as_ref().is_none_or(|schema| *schema == view.schema)
-            };
-            self.catalog
-                .views
-                .get(self.catalog.views.keys().find(is_it)?)
-        });
-        views.cloned().unwrap_or_default()
+        self.view(name)
+            .map_or_else(Vec::new, |view| view.reads.clone())
+    }
+
+    fn view(&self, name: &ObjectName) -> Option<&'a View> {
+        let (relation, schema) = last(name)?;
+        let is_it = |view: &&RelationName| {
+            view.name == relation && schema.as_ref().is_none_or(|schema| *schema == view.schema)
+        };
+        let views = &self.catalog.views;
+        views.get(views.keys().find(is_it)?)
     }
 
     /// The table of this name: in its schema, or in `public`, or the only one of the name.

@@ -1,0 +1,76 @@
+//! TRUNCATE, which no policy stops.
+
+use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated};
+use crate::check::{Check, Page, Scene};
+use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Verdict, quoted};
+
+/// The check.
+pub(crate) static CHECK: TruncatePastPolicies = TruncatePastPolicies;
+
+/// Empties every table, as the application in one organisation's context.
+pub(crate) struct TruncatePastPolicies;
+
+impl Check for TruncatePastPolicies {
+    fn page(&self) -> Page {
+        Page {
+            id: "truncate-past-policies",
+            title: "the application's role may TRUNCATE a table, which no policy stops",
+            what: "Logged in as `[access] role` in the context of one organisation, TRUNCATE is tried of every table of \
+                   tenants'\nrows that the role holds the privilege for; where foreign keys refuse it, with CASCADE.",
+            why: "Policies don't apply to TRUNCATE: it removes every organisation's rows. GRANT ALL gives it.",
+            example: "GRANT ALL ON people TO app;",
+            fix: "REVOKE TRUNCATE ON people FROM app;",
+        }
+    }
+
+    fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
+        if !applies(scene) {
+            return Vec::new();
+        }
+        let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
+        owned_tables(scene)
+            .filter(|(table, _)| table.row_security)
+            .map(|(table, _)| {
+                let tries = if may(scene, table, "TRUNCATE") {
+                    &["", " CASCADE"][..]
+                } else {
+                    &[]
+                };
+                let attempts = tries.iter().map(|how| {
+                    let sql = format!("TRUNCATE {}{how}", table.name.quoted());
+                    attempt(Purpose::Attack, "TRUNCATE", context.clone(), sql)
+                });
+                plain_case(self.page().id, &table.name, "", attempts.collect())
+            })
+            .collect()
+    }
+
+    fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
+        let mut tries = case.attempts.iter().zip(seen);
+        let Some((attempt, _)) = tries.find(|(_, observation)| observation.refusal.is_none())
+        else {
+            let refused = seen.last().and_then(|last| last.refusal.as_ref());
+            return Verdict::Held(refused.map_or_else(
+                || "the role has not the privilege".to_owned(),
+                |refusal| format!("refused ({})", refusal.sqlstate),
+            ));
+        };
+        let table = attempt.statements[0].split(' ').nth(1).unwrap_or_default();
+        let mut shown = attempt.clone();
+        shown.statements.push("RESET ROLE".to_owned());
+        shown.statements.push(format!(
+            "-- rows that are left, of all organisations:\nSELECT count(*) FROM {table}"
+        ));
+        let access = scene.tenancy.access.as_ref();
+        let role = access.map_or_else(String::new, |access| quoted(&access.role));
+        Verdict::Leaked(Box::new(Defect {
+            object: None,
+            severity: Severity::Leak,
+            message: "TRUNCATE by the application's role removed every organisation's rows: policies don't apply to it"
+                .to_owned(),
+            sql: repeated(scene, &shown),
+            sqlstate: None,
+            fix: format!("REVOKE TRUNCATE ON {table} FROM {role};"),
+        }))
+    }
+}
