@@ -78,7 +78,7 @@ async fn what_cannot_be_read_is_tried_and_said() {
         "check",
         "check1",
         "check2",
-        "check3",
+        "body_check",
     ] {
         let object = format!("public.lines.lines_{check}");
         assert_eq!(means[object.as_str()], "tried on the server", "{object}");
@@ -140,5 +140,5 @@ async fn rows_in_bulk_are_made_of_what_was_tried() {
         .await
         .unwrap();
     let different: i64 = row.get(0);
-    assert!(different > 100, "{different}");
+    assert!(different > 30, "{different}");
 }
