@@ -70,6 +70,24 @@ pub fn load(command_line: CommandLine) -> Result<Settings> {
     resolve(command_line, &variables, &here)
 }
 
+/// As [`load`], for a test: the file is looked for upwards from the folder of the crate that cargo runs, and relative
+/// paths mean that folder wherever the test runs.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_crate(mut command_line: CommandLine) -> Result<Settings> {
+    let working = env::current_dir().map_err(|e| Error::io(".", e))?;
+    let folder = env::var_os("CARGO_MANIFEST_DIR").map_or(working, PathBuf::from);
+    if command_line.config.is_none() && env::var_os("WATERTIGHT_CONFIG").is_none() {
+        command_line.config = look_upwards(&folder).map(|file| folder.join(file));
+    }
+    let mut settings = load(command_line)?;
+    if settings.migrate.path.is_none() && settings.migrate.command.is_none() {
+        settings.migrate.path = usual_migrations(&folder, &folder)?;
+    }
+    Ok(settings)
+}
+
 /// The keys of the options, as under `[run]`; in upper case, behind `WATERTIGHT_`, the variables.
 pub fn option_keys() -> impl Iterator<Item = &'static str> {
     options::keys()

@@ -1,7 +1,7 @@
 //! [`Error`]: the harness could not do its work. What is wrong with the user's schema is a
 //! [`Finding`](crate::model::Finding), never an error.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// The harness could not do its work; each message says what to do about it.
@@ -36,6 +36,13 @@ pub enum Error {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// An assertion of the [`fixtures`](crate::fixtures) failed: this alone is no failure of the harness's, but what the
+    /// test is there to find.
+    #[error("{0}")]
+    NotIsolated(Interference),
+    /// An assertion of the [`fixtures`](crate::fixtures) proved nothing; why, and what would help.
+    #[error("nothing was proved: {0}")]
+    Inconclusive(String),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -64,6 +71,23 @@ pub struct MigrationError {
     pub message: String,
     /// The server's code of the error.
     pub sqlstate: Option<String>,
+}
+
+/// What a function showed or changed of another organisation's. A test that returns it as its error has it printed, over
+/// several lines.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Interference(pub(crate) String);
+
+impl fmt::Display for Interference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Interference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{}", self.0)
+    }
 }
 
 /// The result of everything here that can fail.

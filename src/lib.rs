@@ -40,6 +40,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 mod error;
+pub mod fixtures;
 pub mod generate;
 pub mod harness;
 pub mod introspect;
@@ -52,5 +53,7 @@ pub mod run;
 pub mod server;
 pub mod tenancy;
 
-pub use error::{Error, MigrationError, Result};
+pub use error::{Error, Interference, MigrationError, Result};
 pub use harness::Harness;
+/// The driver that pools and transactions of [`fixtures`] are of.
+pub use sqlx;

@@ -61,8 +61,11 @@ pub(super) fn evidence(
             let text = format!("it changed rows of {table} that are not the organisation's");
             return Some(with(text, changed, false));
         }
-        // A key that another organisation has may be refused.
-        if attempt.purpose == Purpose::Attack {
+        // A key that another organisation has may be refused; what took too long says nothing.
+        if attempt.purpose == Purpose::Attack
+            || is_late(observation)
+            || alone.iter().any(|one| is_late(one))
+        {
             continue;
         }
         if let Comparison::Different(text) = compare(&alone, &answers[number], 0)
@@ -79,6 +82,11 @@ pub(super) fn evidence(
 pub(super) fn code(observation: &Observation) -> &str {
     let refusal = observation.refusal.as_ref();
     refusal.map_or("00000", |refusal| &refusal.sqlstate)
+}
+
+/// It took longer than a statement may.
+pub(super) fn is_late(observation: &Observation) -> bool {
+    code(observation) == "57014"
 }
 
 /// The query asks for a sample of a table's rows: it holds what chance put there.

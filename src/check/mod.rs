@@ -18,6 +18,7 @@ mod witness;
 
 pub use checks::ALL;
 pub use page::Page;
+pub use witness::not_ours;
 
 use crate::model::{Case, Catalog, Cell, Observation, Query, Stage, Tenancy, Verdict, Worlds};
 

@@ -47,8 +47,9 @@ fn digested(
     parts.join(" UNION ALL ")
 }
 
-/// The condition that a row `t` is not the acting tenant's.
-pub(super) fn not_ours(scene: Scene<'_>, table: &RelationName) -> Option<String> {
+/// The condition that a row `t` is not the acting tenant's; `None` for a table of which nobody knows whose its rows are.
+#[must_use]
+pub fn not_ours(scene: Scene<'_>, table: &RelationName) -> Option<String> {
     let tenant = scene.worlds.acting_tenant();
     match scene.tenancy.classes.get(table)? {
         Class::Shared => Some("true".to_owned()),

@@ -19,7 +19,19 @@ const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
 pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
-    ensure_role(server, maintenance, OWNER, "CREATEDB CREATEROLE").await
+    // Others may be at it at the same time, and a role takes one change at a time.
+    execute(
+        maintenance,
+        "SELECT pg_advisory_lock(hashtext('watertight owner'))",
+    )
+    .await?;
+    let login = ensure_role(server, maintenance, OWNER, "CREATEDB CREATEROLE").await;
+    execute(
+        maintenance,
+        "SELECT pg_advisory_unlock(hashtext('watertight owner'))",
+    )
+    .await?;
+    login
 }
 
 /// How to log in as the application's role: a role that could see everything is refused by name.
@@ -101,6 +113,40 @@ pub async fn application_login(
         role: name.clone(),
         password: Some(password),
     })
+}
+
+/// The login that [`application_login`] gave a role on this server before.
+#[must_use]
+pub fn application_of(server: &Server, role: &str) -> Login {
+    let role = if server.kind() == "external" {
+        MEMBER
+    } else {
+        role
+    };
+    Login {
+        role: role.to_owned(),
+        password: Some(password(server, role)),
+    }
+}
+
+/// Drops the roles that migrations made, on a server of our own where no database needs them: a migration that makes
+/// one finds none.
+///
+/// # Errors
+/// [`Error::Database`] where they can't be listed; a role that something still needs stays.
+pub(super) async fn forget_roles(maintenance: &mut PgConnection) -> Result<()> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT rolname::text FROM pg_roles WHERE oid >= 16384
+           AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM $1",
+    )
+    .bind(MARK)
+    .fetch_all(&mut *maintenance)
+    .await
+    .doing("look for roles")?;
+    for name in names {
+        let _ = execute(maintenance, &format!("DROP ROLE {}", quoted(&name))).await;
+    }
+    Ok(())
 }
 
 async fn ensure_role(

@@ -1,13 +1,16 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod kept;
 mod lease;
 mod partition;
+mod published;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-pub use application::application_login;
+pub use application::{application_login, application_of};
+pub use kept::{keep, remove};
 pub use partition::complete_partitions;
 
 use crate::error::{Doing, Result};
@@ -30,7 +33,7 @@ pub struct Databases<'a> {
 }
 
 impl<'a> Databases<'a> {
-    /// Migrates a template, unless the server has it already.
+    /// Migrates a template.
     ///
     /// # Errors
     /// [`crate::Error::Migration`] with file and line for a migration that fails; [`crate::Error::Database`] for a
@@ -40,6 +43,21 @@ impl<'a> Databases<'a> {
         migrations: &MigrationSet,
         migrate_as: MigrateAs,
     ) -> Result<(Databases<'a>, Applied)> {
+        let mut databases = Self::open(server, migrate_as).await?;
+        match databases.apply(migrations).await {
+            Ok(applied) => Ok((databases, applied)),
+            Err(error) => {
+                databases.remove().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// None yet; what dead runs left is removed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] for a server that refuses what is needed.
+    pub async fn open(server: &'a Server, migrate_as: MigrateAs) -> Result<Databases<'a>> {
         let options = server.options(server.administrator(), server.maintenance_database());
         let mut maintenance = connect(&options).await?;
         let lease = lease::Lease::take(&mut maintenance).await?;
@@ -50,7 +68,7 @@ impl<'a> Databases<'a> {
             }
             _ => server.administrator().clone(),
         };
-        let mut databases = Self {
+        Ok(Self {
             server,
             maintenance,
             template: format!("watertight_{}_template", lease.id()),
@@ -58,25 +76,18 @@ impl<'a> Databases<'a> {
             owner,
             clones: 0,
             made: Vec::new(),
-        };
-        let template = databases.template.clone();
-        databases
-            .create(
-                &template,
-                "template0",
-                &format!("watertight template {FORMAT} {}", migrations.digest()),
-            )
-            .await?;
-        let mut connection = connect(&server.options(&databases.owner, &template)).await?;
+        })
+    }
+
+    /// Makes the template.
+    async fn apply(&mut self, migrations: &MigrationSet) -> Result<Applied> {
+        let template = self.template.clone();
+        let comment = format!("watertight template {FORMAT} {}", migrations.digest());
+        self.create(&template, "template0", &comment).await?;
+        let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
         let applied = apply(migrations, &mut connection).await;
         connection.close().await.doing("close a connection")?;
-        match applied {
-            Ok(applied) => Ok((databases, applied)),
-            Err(error) => {
-                databases.remove().await?;
-                Err(error)
-            }
-        }
+        applied
     }
 
     /// How to connect to the template as its owner.
@@ -105,9 +116,7 @@ impl<'a> Databases<'a> {
     pub async fn clone_template(&mut self, catalog: &Catalog) -> Result<String> {
         let template = self.template.clone();
         let name = self.clone_of(&template).await?;
-        if !self.server.is_superuser() {
-            self.lift_row_security(&name, catalog).await?;
-        }
+        self.lift(&name, catalog).await?;
         Ok(name)
     }
 
@@ -122,8 +131,14 @@ impl<'a> Databases<'a> {
         Ok(name)
     }
 
-    /// An administrator who is no superuser is subject to forced policies: in a clone they are lifted for it.
-    async fn lift_row_security(&self, name: &str, catalog: &Catalog) -> Result<()> {
+    /// Gets row-level security out of the administrator's way: one who is no superuser is subject to forced policies.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when the server refuses it.
+    pub async fn lift(&self, name: &str, catalog: &Catalog) -> Result<()> {
+        if self.server.is_superuser() {
+            return Ok(());
+        }
         let mut connection = connect(&self.server.options(&self.owner, name)).await?;
         let forced = catalog
             .tables

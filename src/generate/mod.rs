@@ -35,6 +35,8 @@ pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};
 pub use trial::{Trial, Trials};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, WorldKind, Worlds};
 
 /// What generation stands on.
@@ -51,7 +53,7 @@ pub struct Ground<'a> {
 }
 
 /// Which of the worlds' rows a row is among.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Part {
     /// Shared reference data.
     Shared,
@@ -84,7 +86,7 @@ impl Part {
 }
 
 /// A row's place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowKey {
     /// The table.
     pub table: RelationName,

@@ -7,11 +7,11 @@ mod accepted;
 mod assemble;
 mod fill;
 mod place;
-mod prepare;
+pub(crate) mod prepare;
 mod queries;
 mod record;
 mod regressions;
-mod seed;
+pub(crate) mod seed;
 mod settle;
 mod shrink;
 mod trial;
@@ -29,7 +29,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::check::Scene;
 use crate::database::{Databases, application_login, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
-use crate::generate::{Generator, Pools, Seed};
+use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
@@ -60,6 +60,28 @@ struct Values(Arc<ValuesOf>);
 impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Values")
+    }
+}
+
+/// What is read of a migrated database before rows are made.
+pub(crate) struct Schema {
+    pub(crate) catalog: Catalog,
+    pub(crate) tenancy: Tenancy,
+    /// Rows that migrations left in tables which nobody's rows are in.
+    pub(crate) existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    /// Values that hold the CHECKs which can't be read, once they were tried.
+    pub(crate) pools: Pools,
+}
+
+impl Schema {
+    /// What worlds are made from.
+    pub(crate) fn of_worlds(&self) -> crate::generate::Ground<'_> {
+        crate::generate::Ground {
+            catalog: &self.catalog,
+            tenancy: &self.tenancy,
+            existing: &self.existing,
+            pools: &self.pools,
+        }
     }
 }
 
@@ -128,6 +150,11 @@ impl Harness {
     ) -> Self {
         self.values = Some(Values(Arc::new(values)));
         self
+    }
+
+    /// The settings.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
@@ -266,56 +293,33 @@ impl Harness {
         let started = Instant::now();
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
-        complete_partitions(&mut template).await?;
-        let catalog = self.catalog(&mut template).await?;
-        let tenancy = crate::tenancy::classify(
-            &catalog,
-            &self.settings.tenant,
-            self.settings.access.as_ref(),
-        )
-        .map_err(|message| self.misconfigured(message))?;
-        let existing = prepare::existing(&mut template, &catalog, &tenancy).await?;
+        let mut schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
         let application = match &self.settings.access {
             Some(access) => {
                 let options = server.options(server.administrator(), server.maintenance_database());
                 let mut maintenance = connect(&options).await?;
-                Some(application_login(server, &mut maintenance, &catalog, access).await?)
+                Some(application_login(server, &mut maintenance, &schema.catalog, access).await?)
             }
             None => None,
         };
         progress("making rows");
-        let seeded = databases.clone_template(&catalog).await?;
+        let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
-        execute(&mut connection, "SET statement_timeout = '30s'").await?;
         let seed = prepare::seed(&self.settings.run)?;
+        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let ground = crate::generate::Ground {
-            catalog: &catalog,
-            tenancy: &tenancy,
-            existing: &existing,
-            pools: &Pools::default(),
-        };
-        let pools = trial::pools(&mut connection, ground, seed, TRIED).await?;
-        let ground = crate::generate::Ground {
-            pools: &pools,
-            ..ground
-        };
-        let worlds =
-            settle::settle(&mut connection, ground, &self.settings.run, seed, socket).await?;
-        execute(&mut connection, "BEGIN").await?;
-        let layout = Layout {
-            catalog: &catalog,
-            tenancy: &tenancy,
-            order: &worlds.order,
-            late: &worlds.late,
-            circles: &worlds.circles,
-            socket,
-        };
-        load_all(&mut connection, layout, &worlds.seeded()).await?;
-        execute(&mut connection, "COMMIT").await?;
+        let (worlds, _) = self
+            .populate(&mut connection, schema.of_worlds(), seed, socket)
+            .await?;
         connection.close().await.doing("close a connection")?;
         timings.seed = since(started);
+        let Schema {
+            catalog,
+            tenancy,
+            existing,
+            pools,
+        } = schema;
         Ok(Ground {
             migrations,
             catalog,
@@ -328,6 +332,47 @@ impl Harness {
             application,
             timings,
         })
+    }
+
+    /// Reads a migrated database that holds no rows of ours yet.
+    pub(crate) async fn schema(&self, connection: &mut PgConnection) -> Result<Schema> {
+        complete_partitions(connection).await?;
+        let catalog = self.catalog(connection).await?;
+        let (tenant, access) = (&self.settings.tenant, self.settings.access.as_ref());
+        let tenancy = crate::tenancy::classify(&catalog, tenant, access)
+            .map_err(|message| self.misconfigured(message))?;
+        let existing = prepare::existing(connection, &catalog, &tenancy).await?;
+        Ok(Schema {
+            catalog,
+            tenancy,
+            existing,
+            pools: Pools::default(),
+        })
+    }
+
+    /// Makes worlds that the server accepts, and loads the rows of the seeded database.
+    pub(crate) async fn populate(
+        &self,
+        connection: &mut PgConnection,
+        ground: crate::generate::Ground<'_>,
+        seed: Seed,
+        socket: bool,
+    ) -> Result<(Worlds, Genes)> {
+        execute(connection, "SET statement_timeout = '30s'").await?;
+        let (worlds, genes) =
+            settle::settle(connection, ground, &self.settings.run, seed, socket).await?;
+        execute(connection, "BEGIN").await?;
+        let layout = Layout {
+            catalog: ground.catalog,
+            tenancy: ground.tenancy,
+            order: &worlds.order,
+            late: &worlds.late,
+            circles: &worlds.circles,
+            socket,
+        };
+        load_all(connection, layout, &worlds.seeded()).await?;
+        execute(connection, "COMMIT").await?;
+        Ok((worlds, genes))
     }
 
     async fn check(
@@ -451,7 +496,7 @@ impl Harness {
         }
     }
 
-    fn migrations(&self) -> Result<MigrationSet> {
+    pub(crate) fn migrations(&self) -> Result<MigrationSet> {
         if let Some(command) = &self.settings.migrate.command {
             return Err(Error::Usage(format!(
                 "[migrate] command = {command:?}: migrating by a command is not served yet; name a folder or file by `path`"
@@ -465,7 +510,7 @@ impl Harness {
         MigrationSet::read(path)
     }
 
-    fn request(&self) -> Result<ServerRequest> {
+    pub(crate) fn request(&self) -> Result<ServerRequest> {
         let run = &self.settings.run;
         let version = match run.postgres.as_slice() {
             [] => None,

@@ -11,19 +11,24 @@ use crate::model::{Catalog, Cell, Class, RelationName, RunSettings, Tenancy};
 
 /// The seed that was given, or a new one.
 pub(super) fn seed(run: &RunSettings) -> Result<Seed> {
-    if let Some(text) = &run.seed {
-        return text
-            .parse()
-            .map_err(|message| Error::Usage(format!("--seed: {message}")));
-    }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     let (number, _) = uuid::Uuid::new_v4().as_u64_pair();
-    Ok(Seed {
+    let new = Seed {
         number,
-        instant: i64::try_from(now.as_secs()).unwrap_or(0),
-    })
+        instant: now(),
+    };
+    Ok(given_seed(run)?.unwrap_or(new))
+}
+
+/// The seed that was given.
+pub(crate) fn given_seed(run: &RunSettings) -> Result<Option<Seed>> {
+    let parsed = run.seed.as_deref().map(str::parse).transpose();
+    parsed.map_err(|message| Error::Usage(format!("--seed: {message}")))
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(0)
 }
 
 /// The rows that migrations left in tables which nobody's rows are in.

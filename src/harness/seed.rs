@@ -8,9 +8,9 @@ use sqlx::Connection as _;
 
 use super::fill::{Files, Filled, Progress, fill};
 use super::{Harness, prepare, trial};
-use crate::database::{Databases, complete_partitions, connect, execute};
+use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
-use crate::generate::{Amount, Bulk, Ground, Pools};
+use crate::generate::{Amount, Bulk};
 use crate::model::Catalog;
 use crate::server::Server;
 
@@ -81,28 +81,14 @@ impl Harness {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(Seeded, String)> {
         let mut template = connect(&databases.template()).await?;
-        complete_partitions(&mut template).await?;
-        let catalog = self.catalog(&mut template).await?;
-        let (tenant, access) = (&self.settings.tenant, self.settings.access.as_ref());
-        let tenancy = crate::tenancy::classify(&catalog, tenant, access)
-            .map_err(|message| self.misconfigured(message))?;
-        let existing = prepare::existing(&mut template, &catalog, &tenancy).await?;
+        let mut schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
-        let name = databases.clone_template(&catalog).await?;
+        let name = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&name)).await?;
         execute(&mut connection, "SET statement_timeout = 0").await?;
         let seed = prepare::seed(&self.settings.run)?;
-        let ground = Ground {
-            catalog: &catalog,
-            tenancy: &tenancy,
-            existing: &existing,
-            pools: &Pools::default(),
-        };
-        let pools = trial::pools(&mut connection, ground, seed, TRIED).await?;
-        let ground = Ground {
-            pools: &pools,
-            ..ground
-        };
+        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
+        let catalog = &schema.catalog;
         let amount = Amount {
             seed,
             organisations: self.settings.run.organisations,
@@ -110,10 +96,10 @@ impl Harness {
             as_text: files.is_some(),
         };
         let started = Instant::now();
-        let bulk = Arc::new(Bulk::new(ground, amount));
-        let tables = fill(&mut connection, &catalog, &bulk, files.as_mut(), progress).await?;
+        let bulk = Arc::new(Bulk::new(schema.of_worlds(), amount));
+        let tables = fill(&mut connection, catalog, &bulk, files.as_mut(), progress).await?;
         let took = started.elapsed();
-        force_again(&mut connection, &catalog).await?;
+        force_again(&mut connection, catalog).await?;
         // The planner knows nothing of rows that just came.
         execute(&mut connection, "ANALYZE").await?;
         connection.close().await.doing("close a connection")?;
@@ -132,7 +118,10 @@ impl Harness {
 }
 
 /// In a clone whose administrator is no superuser, FORCE was lifted for the harness's own work; this database stays.
-async fn force_again(connection: &mut sqlx::PgConnection, catalog: &Catalog) -> Result<()> {
+pub(crate) async fn force_again(
+    connection: &mut sqlx::PgConnection,
+    catalog: &Catalog,
+) -> Result<()> {
     for table in catalog.tables.values().filter(|t| t.force_row_security) {
         let table = table.name.quoted();
         let sql = format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY");

@@ -23,13 +23,14 @@ const FELLOWS: u32 = 6;
 const ROUNDS: usize = 400;
 
 /// Makes worlds until the server refuses no row of them: a refused row is made anew, and given up after many tries.
+/// The genes make the same worlds again.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     ground: Ground<'_>,
     run: &RunSettings,
     seed: Seed,
     socket: bool,
-) -> Result<Worlds> {
+) -> Result<(Worlds, Genes)> {
     let generator = Generator::new(ground);
     let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
@@ -54,7 +55,7 @@ pub(super) async fn settle(
                 }
             }
             worlds.satisfied = generator.satisfied(&worlds);
-            return Ok(worlds);
+            return Ok((worlds, genes));
         }
         let hopeless = hopeless(&refused, ground, &worlds, &mut stuck);
         for (key, message) in refused {

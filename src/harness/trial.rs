@@ -16,7 +16,8 @@ pub(super) async fn pools(
 ) -> Result<Pools> {
     let mut pools = Pools::default();
     let trials = Trials::new(ground);
-    execute(connection, "BEGIN").await?;
+    // A function of the user's own may never end.
+    execute(connection, "BEGIN; SET LOCAL statement_timeout = '30s'").await?;
     for mut trial in trials.each(seed, enough) {
         if !load::ask(connection, trial.question()).await? {
             continue;

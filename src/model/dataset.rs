@@ -165,6 +165,32 @@ impl Worlds {
         parts
     }
 
+    /// The worlds as one of the tenants acts in them: its own rows are those that the seeded database holds. The second
+    /// tenant has the first as its twin; a stranger has no twins, and meets everyone else as they were seeded.
+    #[must_use]
+    pub fn seen_by(&self, tenant: usize) -> Self {
+        let mut seen = self.clone();
+        seen.spares.clear();
+        let others = |kind: WorldKind| self.others.get(&kind).cloned().unwrap_or_default();
+        let (mut twins, mut different) = (others(WorldKind::Twins), others(WorldKind::Different));
+        if tenant == 0 || tenant > twins.len() || tenant > different.len() {
+            return seen;
+        }
+        if tenant == 1 {
+            seen.acting = std::mem::replace(&mut twins[0], self.acting.clone());
+            different.remove(0);
+        } else {
+            seen.acting = different.remove(tenant - 1);
+            different[0] = twins.swap_remove(0);
+            different.push(self.acting.clone());
+            twins.clear();
+        }
+        seen.tenants.rotate_left(tenant);
+        seen.others =
+            BTreeMap::from([(WorldKind::Twins, twins), (WorldKind::Different, different)]);
+        seen
+    }
+
     /// The rows of everyone else in a world.
     #[must_use]
     pub fn others(&self, kind: WorldKind) -> Vec<&Dataset> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Key words that `quote_ident` quotes: all that `PostgreSQL` 18's `pg_get_keywords()` lists with another category
 /// than `U`. One list for all versions, so that an object is spelled alike everywhere; sorted.
 #[rustfmt::skip]
@@ -64,7 +66,7 @@ pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// A table or view: schema and name. Ordered by text, never by OID, so that every output is stable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationName {
     /// The schema.
     pub schema: String,

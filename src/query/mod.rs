@@ -13,6 +13,7 @@ mod parameter;
 mod plain;
 mod reader;
 mod recorded;
+mod result;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
@@ -21,3 +22,4 @@ pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
 pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
+pub use result::{is_empty, tables};

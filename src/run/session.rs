@@ -1,6 +1,6 @@
 //! Attempts in one session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Either, PgConnection, Row as _, ValueRef as _};
@@ -15,6 +15,9 @@ const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
 
 /// So often.
 const RETRIES: usize = 3;
+
+/// A statement took longer than it may.
+const TIMED_OUT: &str = "57014";
 
 /// Scripts in one message, at most.
 const TOGETHER: usize = 24;
@@ -45,11 +48,23 @@ pub(super) struct Script<'a> {
     pub(super) witness: Option<&'a str>,
 }
 
+impl Script<'_> {
+    /// The query that it prepares, where it does.
+    fn prepares(&self) -> Option<&str> {
+        let mut statements = self.statements.iter();
+        statements
+            .find(|sql| sql.starts_with("PREPARE "))
+            .map(String::as_str)
+    }
+}
+
 /// A session with its one transaction, in which scripts are tried one after the other.
 pub(super) struct Session {
     pub(super) connection: PgConnection,
     /// By the text of a witness, what it says of the rows as they are.
     witnesses: BTreeMap<String, Witness>,
+    /// The `PREPARE`s of queries that once took longer than a statement may: each further try would take as long.
+    late: BTreeSet<String>,
 }
 
 /// A prepared query: planned once, since it goes over every table and is asked after every script.
@@ -70,6 +85,7 @@ impl Session {
         Ok(Self {
             connection,
             witnesses: BTreeMap::new(),
+            late: BTreeSet::new(),
         })
     }
 
@@ -88,7 +104,13 @@ impl Session {
         let mut together = TOGETHER;
         while found.len() < scripts.len() {
             let next = &scripts[found.len()..];
+            if self.is_late(&next[0]) {
+                found.push(timed_out());
+                continue;
+            }
             let next = &next[..together.min(next.len())];
+            let ends = next.iter().position(|script| self.is_late(script));
+            let next = &next[..ends.unwrap_or(next.len())];
             let Ok(()) = self.prepare(next).await else {
                 found.push(given_up());
                 return (found, false);
@@ -96,6 +118,10 @@ impl Session {
             let (mut seen, alive) = self.message(next).await;
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
             let refused = stopped.is_some();
+            if stopped.is_some_and(|refusal| refusal.sqlstate == TIMED_OUT) {
+                self.late
+                    .extend(next[seen.len() - 1].prepares().map(str::to_owned));
+            }
             let transient =
                 stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
@@ -199,6 +225,10 @@ impl Session {
             done = &script.statements[..last.outputs.len()];
         }
         (found, self.recover(done).await.is_ok())
+    }
+
+    fn is_late(&self, script: &Script<'_>) -> bool {
+        !self.late.is_empty() && script.prepares().is_some_and(|sql| self.late.contains(sql))
     }
 
     fn witness(&self, script: &Script<'_>) -> Option<&Witness> {
@@ -305,6 +335,19 @@ pub(super) fn given_up() -> Observation {
             statement: 0,
             sqlstate: "08006".to_owned(),
             message: "the connection was lost again and again".to_owned(),
+            ..Refusal::default()
+        }),
+        witnessed: None,
+    }
+}
+
+/// What is said of attempts of a query that took too long before.
+fn timed_out() -> Observation {
+    Observation {
+        outputs: Vec::new(),
+        refusal: Some(Refusal {
+            sqlstate: TIMED_OUT.to_owned(),
+            message: "it took too long before".to_owned(),
             ..Refusal::default()
         }),
         witnessed: None,

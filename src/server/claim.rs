@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::note::Note;
 use crate::error::{Error, Result};
 
 /// An entry of this process; dropped, everything that it names is removed, and then the entry.
@@ -28,6 +29,8 @@ pub(super) struct Dead {
     pub(super) container: bool,
     /// Whether its owner left it on purpose.
     pub(super) kept: bool,
+    /// How the server is found that its owner left to others.
+    pub(super) shared: Option<Note>,
     entry: PathBuf,
     _lock: File,
 }
@@ -95,6 +98,14 @@ impl Claim {
         Ok(())
     }
 
+    /// Leaves everything to whoever finds it by this note; it is removed once the server has ended, or by `clean`
+    /// where nobody uses it.
+    pub(super) fn share(&mut self, note: &Note) -> Result<()> {
+        self.write(&note.line())?;
+        self.kept = true;
+        Ok(())
+    }
+
     fn write(&mut self, line: &str) -> Result<()> {
         writeln!(self.lock, "{line}").map_err(|error| Error::io(&self.entry, error))
     }
@@ -133,6 +144,7 @@ impl Dead {
             paths,
             container: says("container"),
             kept: says("kept"),
+            shared: text.lines().find_map(Note::read),
             id,
             entry,
             _lock: lock,

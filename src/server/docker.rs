@@ -19,6 +19,7 @@ use super::claim::Claim;
 use super::container::{Container, log, reached, wait_for};
 use super::engine::Engine;
 use super::images::Image;
+use super::note::Note;
 use super::provider::{Address, Boxed, Holder, Provider, Started, generated_password};
 use super::registry::Registry;
 use super::{Login, settings};
@@ -212,6 +213,12 @@ impl Holder for DockerServer {
 
     fn keep(mut self: Box<Self>) -> Result<()> {
         self.claim.keep()?;
+        std::mem::forget(self.container.take());
+        Ok(())
+    }
+
+    fn share(mut self: Box<Self>, note: &Note) -> Result<()> {
+        self.claim.share(note)?;
         std::mem::forget(self.container.take());
         Ok(())
     }

@@ -5,6 +5,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::Login;
 use super::choice::{ServerRequest, masked};
+use super::note::Note;
 use super::provider::{Address, Boxed, Holder, Provider, Started};
 use crate::error::{Doing, Error, Result};
 
@@ -160,6 +161,10 @@ impl Holder for Theirs {
     }
 
     fn keep(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    fn share(self: Box<Self>, _note: &Note) -> Result<()> {
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use super::binaries::{self, Binaries};
 use super::choice::ServerRequest;
 use super::claim::Claim;
+use super::note::Note;
 use super::provider::{Address, Boxed, Holder, Provider, Started, connected, generated_password};
 use super::registry::Registry;
 use super::runner::{Postmaster, Runner};
@@ -201,6 +202,17 @@ impl Holder for LocalServer {
             ..
         } = *self;
         claim.keep()?;
+        std::mem::forget(postmaster);
+        Ok(())
+    }
+
+    fn share(self: Box<Self>, note: &Note) -> Result<()> {
+        let Self {
+            postmaster,
+            mut claim,
+            ..
+        } = *self;
+        claim.share(note)?;
         std::mem::forget(postmaster);
         Ok(())
     }

@@ -21,6 +21,7 @@ mod external;
 mod images;
 mod leftovers;
 mod local;
+mod note;
 mod process;
 mod provider;
 mod recording;
@@ -28,6 +29,8 @@ mod registry;
 mod runner;
 mod running;
 mod settings;
+mod shared;
+mod watch;
 
 use std::fmt;
 
@@ -35,6 +38,7 @@ pub use choice::{ServerChoice, ServerRequest};
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
+pub use shared::share;
 
 use crate::error::{Error, Result};
 

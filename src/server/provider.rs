@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 
 use super::Login;
 use super::choice::{ServerRequest, encoded};
+use super::note::Note;
 use crate::error::{Error, Result};
 
 /// A future in a box, so that kinds can stand in one list.
@@ -32,6 +33,9 @@ pub(super) trait Holder: Send + Sync {
 
     /// Leaves it running, to be removed by `clean` alone.
     fn keep(self: Box<Self>) -> Result<()>;
+
+    /// Leaves it running, to be found by this note; it ends by itself.
+    fn share(self: Box<Self>, note: &Note) -> Result<()>;
 
     /// The end of its log, where there is one that can be read.
     fn log_tail(&self) -> Option<String>;

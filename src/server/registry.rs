@@ -2,7 +2,8 @@
 //!
 //! Every server has an entry `<root>/<id>.lock`, which its owner holds locked (`flock`) for as long as it lives:
 //! the system lets go of it however the owner ends. The entry's lines say what else there is: `path PATH`,
-//! `container`, `kept`. It is made and locked before anything that it names, and removed after all of it.
+//! `container`, `kept`, `shared NOTE`. It is made and locked before anything that it names, and removed after all of it.
+//! An entry with a note belongs to nobody: those who use its server hold it locked together.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -10,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use super::claim::{Claim, Dead};
+use super::note::Note;
 use crate::error::{Error, Result};
 
 /// What a data folder should find free in memory, in KiB; with less, the disk has to do.
@@ -103,16 +105,43 @@ impl Registry {
             .find_map(|parent| private_folder(parent, self.user).ok())
     }
 
-    /// Entries whose owners are dead, each locked by this process now; kept ones only if asked for.
+    /// Entries whose owners are dead, each locked by this process now; kept ones, and those of servers that wait for
+    /// their next user, only if asked for.
     pub(super) fn dead(&self, with_kept: bool) -> Vec<Dead> {
-        let Ok(files) = fs::read_dir(&self.root) else {
-            return Vec::new();
-        };
-        files
-            .flatten()
-            .filter_map(|file| lock_if_dead(&file.path()))
-            .filter(|dead| with_kept || !dead.kept)
+        let waits = |dead: &Dead| dead.shared.as_ref().is_some_and(Note::answers);
+        self.entries()
+            .filter_map(|entry| lock_if_dead(&entry))
+            .filter(|dead| with_kept || !(dead.kept || waits(dead)))
             .collect()
+    }
+
+    /// Waits until nobody else looks for a server to share, or starts one; others wait until the file is dropped.
+    pub(super) fn gate(&self) -> Result<File> {
+        let gate = File::open(&self.root).map_err(|error| Error::io(&self.root, error))?;
+        gate.lock().map_err(|error| Error::io(&self.root, error))?;
+        Ok(gate)
+    }
+
+    /// The servers that are shared under a key, each entry locked against its removal until the file is dropped.
+    pub(super) fn shared(&self, key: &str) -> Vec<(Note, File)> {
+        self.entries()
+            .filter_map(|entry| {
+                let text = fs::read_to_string(&entry).ok()?;
+                let note = text.lines().find_map(Note::read)?;
+                let file = File::open(&entry).ok()?;
+                file.lock_shared().ok()?;
+                // Whoever had it locked before may have removed it.
+                (note.key == key && entry.exists()).then_some((note, file))
+            })
+            .collect()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = PathBuf> {
+        let files = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        files.map(|file| file.path()).filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "lock")
+        })
     }
 
     /// Whether the owner of an entry is dead: it has none, or its lock is free.

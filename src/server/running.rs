@@ -6,6 +6,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 
 use super::choice::ServerRequest;
+use super::note::Note;
 use super::provider::{Address, Holder, Started};
 use super::{Login, OLDEST};
 use crate::error::{Doing, Error, Result};
@@ -17,6 +18,7 @@ pub struct Server {
     version: String,
     version_number: u32,
     chosen: String,
+    origin: String,
     administrator: Login,
     is_superuser: bool,
     maintenance_database: String,
@@ -72,6 +74,7 @@ impl Server {
         Ok(Self {
             kind,
             chosen: format!("{kind} PostgreSQL {version} {}{passed}", started.origin),
+            origin: started.origin,
             version,
             version_number,
             administrator: started.administrator,
@@ -162,6 +165,20 @@ impl Server {
     /// Where that can't be written down; the server is removed then.
     pub fn keep(self) -> Result<()> {
         self.holder.keep()
+    }
+
+    /// Leaves a server of our own to whoever asks for this key.
+    pub(super) fn leave(self, key: &str) -> Result<()> {
+        let kind = (self.kind, self.origin.as_str());
+        let (address, administrator) = (&self.address, &self.administrator);
+        let note = Note::new(
+            key,
+            kind,
+            address,
+            administrator,
+            &self.maintenance_database,
+        );
+        self.holder.share(&note)
     }
 
     /// The last lines of the server's log, where there is one that can be read.

@@ -3,6 +3,7 @@
 mod checks;
 mod command_line;
 mod fixture;
+mod fixtures;
 mod folder;
 mod mended;
 mod migration;

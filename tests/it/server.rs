@@ -2,7 +2,8 @@
 
 mod containers;
 mod external;
-mod leftovers;
+pub(crate) mod leftovers;
+mod shared;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

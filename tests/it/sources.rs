@@ -162,6 +162,38 @@ async fn one_file_that_cannot_be_read_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn a_query_that_takes_too_long_leaves_the_others() {
+    let folder = folder(&[(
+        "queries/a.sql",
+        "-- name: always\nSELECT pg_sleep(60) FROM people WHERE organisation_id = $1;\n\
+         -- name: with_others\nSELECT pg_sleep(60) FROM people WHERE organisation_id <> $1;\n\
+         -- name: held\nSELECT name FROM people WHERE organisation_id = $1;\n\
+         -- name: sign_up\nINSERT INTO organisations (id, name) VALUES ($1, $2);\n\
+         -- name: leaky\nSELECT name FROM people WHERE id = $1;\n",
+    )]);
+    folder.write(
+        "watertight.toml",
+        format!("{CONFIGURATION}queries = \"queries\"\ntimeout = 2\n").as_bytes(),
+    );
+    let report = run(&folder).await;
+    assert_eq!(
+        lines(&report),
+        [
+            "inconclusive query-interference a.sql:always",
+            "inconclusive query-interference a.sql:with_others",
+            "leak query-interference a.sql:leaky",
+        ]
+    );
+    let tally = &report.checks["query-interference"];
+    assert_eq!((tally.held, tally.not_applicable), (1, 1));
+    for one in &report.inconclusive {
+        assert!(one.reason.contains("--timeout"), "{}", one.reason);
+    }
+    // Two seconds for each of the two, and not for each of their values in each of the worlds.
+    assert!(report.timings.check < 30_000, "{:?}", report.timings);
+}
+
+#[tokio::test]
 async fn no_query_where_some_were_asked_for_is_never_green() {
     let folder = folder(&[(".sqlx/.gitkeep", ""), ("queries/a.sql", "-- none yet\n")]);
     let report = run(&folder).await;

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::check::attempts::{LAYOUTS, WORLDS, attempts, attempts_of, executed_at, witnessed};
-use crate::check::evidence::{Evidence, evidence};
+use crate::check::evidence::{Evidence, evidence, is_late};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::witness::digests;
 use crate::check::{Check, Page, Scene, row};
 use crate::model::{
-    Attempt, Case, Cell, Defect, Observation, Output, Query, QueryTenant, Severity, Stage, Verdict,
-    WorldKind,
+    Attempt, Case, Cell, Defect, Observation, Output, Query, QueryTenant, Severity, Stage, Tokens,
+    Verdict, WorldKind,
 };
 use crate::query::{Binding, bindings, infer, tenant_parameter};
 
@@ -35,7 +35,8 @@ impl Check for QueryInterference {
             example: "SELECT p.* FROM people p JOIN notes n ON n.person_id = p.id WHERE p.organisation_id = $1;",
             fix: "Repeat the tenant for every table: JOIN notes n ON n.organisation_id = p.organisation_id AND …\nA query \
                   that crosses tenants by design says so: -- tenant: system REASON. One that runs under row-level \
-                  security\nalone: -- tenant: context.",
+                  security\nalone: -- tenant: context. What can't carry a comment is named under [queries] in \
+                  watertight.toml.",
         }
     }
 
@@ -199,6 +200,14 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
                 "a difference that was seen once was not seen again".to_owned(),
             );
         }
+        if seen.iter().any(is_late) {
+            return Verdict::Inconclusive(
+                "it took longer than a statement may: --timeout gives it more".to_owned(),
+            );
+        }
+        if makes_tenants(scene, query) {
+            return Verdict::NotApplicable("it makes organisations, and reads no rows".to_owned());
+        }
         return control(case, &groups(case, seen));
     };
     if !case.subject.starts_with(MASKED)
@@ -276,6 +285,19 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
         found,
         masked: false,
     })
+}
+
+/// A plain INSERT of organisations, as a sign-up sends it: it is nobody's own, so no control can exist.
+fn makes_tenants(scene: Scene<'_>, query: &Query) -> bool {
+    let Some((root, _)) = &scene.tenancy.root else {
+        return false;
+    };
+    let is = |word: &str| {
+        let mut tokens = Tokens::new(&query.sql).filter_map(Result::ok);
+        tokens.any(|token| token.is(word))
+    };
+    let inserts = is("insert") && is("values") && !is("update") && !is("select");
+    inserts && infer(scene.catalog, query).tables == [root.clone()]
 }
 
 /// Over its own rows alone the query must have met at least one.

@@ -116,7 +116,9 @@ fn ownerless(registry: &Path) -> Vec<String> {
         .map(|file| file.path())
     {
         let locked = |path: &Path| File::open(path).is_ok_and(|file| file.try_lock().is_err());
-        let kept = fs::read_to_string(&file).is_ok_and(|text| text.contains("kept"));
+        // A server that is shared waits for its next user.
+        let kept = fs::read_to_string(&file)
+            .is_ok_and(|text| text.contains("kept") || text.contains("shared "));
         let owned = if file.extension().is_some() {
             locked(&file)
         } else {
