@@ -3,12 +3,14 @@
 mod bulk;
 mod circle;
 mod context;
+mod trial;
 
 use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 pub use bulk::{Answer, Copying, settle};
+pub use trial::{ask, judge};
 
 use crate::error::{Doing, Result};
 use crate::model::{

@@ -34,6 +34,8 @@ impl<'t> View<'_, 't> {
                 "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
                     text.parse().map_or(Worth::Unknown, Worth::Number)
                 }
+                // Their text is not what a CHECK measures and compares.
+                "bytea" | "json" | "jsonb" | "bit" | "varbit" => Worth::Unknown,
                 _ => Worth::Text(text.clone()),
             },
         }

@@ -13,6 +13,7 @@ mod mend;
 mod order;
 mod plan;
 mod poison;
+mod pool;
 mod reach;
 mod rows;
 mod satisfied;
@@ -20,6 +21,7 @@ mod seed;
 mod shrink;
 mod strategy;
 mod tenant;
+mod trial;
 mod truth;
 mod unique;
 mod value;
@@ -27,9 +29,11 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use bulk::{Amount, Bulk, Sheet, Written};
+pub use pool::Pools;
 pub use seed::Seed;
 pub use shrink::{Focus, WorldsTree};
 pub use strategy::{WorldsStrategy, worlds};
+pub use trial::{Trial, Trials};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +48,8 @@ pub struct Ground<'a> {
     pub tenancy: &'a Tenancy,
     /// Rows that migrations left in tables that others refer to: column → value.
     pub existing: &'a BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    /// Values that hold the CHECKs which can't be read.
+    pub pools: &'a Pools,
 }
 
 /// Which of the worlds' rows a row is among.

@@ -3,7 +3,7 @@
 use super::Ground;
 use super::hints::{self, Reading};
 use super::mend::View;
-use super::plan::{Plan, TablePlan};
+use super::plan::{Plan, TablePlan, mentions};
 use super::truth::{self, Worth, worth};
 use crate::model::{Means, Rows, Satisfied, Type, TypeKind, Worlds};
 
@@ -22,7 +22,7 @@ pub(super) fn satisfied(ground: Ground<'_>, plan: &Plan<'_>, worlds: &Worlds) ->
             found.push(Satisfied {
                 object: name.object(&check.name),
                 constraint: check.expression.clone(),
-                means: means(ground, table, rows, &check.expression, None),
+                means: means(ground, table, rows, &check.name, &check.expression, None),
             });
         }
         for (column, _) in &table.columns {
@@ -35,7 +35,7 @@ pub(super) fn satisfied(ground: Ground<'_>, plan: &Plan<'_>, worlds: &Worlds) ->
                 found.extend(checks.iter().map(|check| Satisfied {
                     object: name.object(&column.name),
                     constraint: check.clone(),
-                    means: means(ground, table, rows, check, Some(&column.name)),
+                    means: means(ground, table, rows, &column.name, check, Some(&column.name)),
                 }));
                 oid = *base;
             }
@@ -44,16 +44,30 @@ pub(super) fn satisfied(ground: Ground<'_>, plan: &Plan<'_>, worlds: &Worlds) ->
     found
 }
 
-/// How an expression was met by all rows; `value` stands for the column of a domain.
+/// How a CHECK was met by all rows; `value` stands for the column of a domain.
 fn means(
     ground: Ground<'_>,
     table: &TablePlan<'_>,
     rows: &Rows,
+    name: &str,
     expression: &str,
     value: Option<&str>,
 ) -> Means {
     if rows.rows.is_empty() {
         return Means::Unmet;
+    }
+    let mut given = table
+        .columns
+        .iter()
+        .filter(|(column, _)| !column.samples.is_empty());
+    let speaks =
+        |column: &str| value == Some(column) || (value.is_none() && mentions(expression, column));
+    if given.any(|(column, _)| speaks(&column.name)) {
+        return Means::Sampled;
+    }
+    let pool = ground.pools.of(&table.table.name);
+    if pool.is_some_and(|pool| pool.tried.contains(name)) {
+        return Means::Tried;
     }
     let Some(expr) = truth::parse(expression) else {
         return Means::Tried;

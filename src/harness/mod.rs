@@ -14,6 +14,7 @@ mod regressions;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +29,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::check::Scene;
 use crate::database::{Databases, application_login, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
-use crate::generate::{Generator, Genes, Seed};
+use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
@@ -38,6 +39,9 @@ use crate::model::{
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
 use queries::Sources;
+
+/// Values that are wanted for the CHECKs of a table that can't be read: its rows in all worlds are fewer.
+const TRIED: usize = 250;
 
 /// The same run as `cargo xtask test-db`.
 #[derive(Clone, Debug)]
@@ -65,6 +69,8 @@ pub(crate) struct Schema {
     pub(crate) tenancy: Tenancy,
     /// Rows that migrations left in tables which nobody's rows are in.
     pub(crate) existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    /// Values that hold the CHECKs which can't be read, once they were tried.
+    pub(crate) pools: Pools,
 }
 
 impl Schema {
@@ -74,6 +80,7 @@ impl Schema {
             catalog: &self.catalog,
             tenancy: &self.tenancy,
             existing: &self.existing,
+            pools: &self.pools,
         }
     }
 }
@@ -94,6 +101,7 @@ struct Ground {
     worlds: Worlds,
     seed: Seed,
     existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
+    pools: Pools,
     seeded: String,
     application: Option<Login>,
     timings: Timings,
@@ -106,6 +114,7 @@ impl Ground {
             catalog: &self.catalog,
             tenancy: &self.tenancy,
             existing: &self.existing,
+            pools: &self.pools,
         }
     }
 }
@@ -284,33 +293,33 @@ impl Harness {
         let started = Instant::now();
         progress("reading the catalog");
         let mut template = connect(&databases.template()).await?;
-        let Schema {
-            catalog,
-            tenancy,
-            existing,
-        } = self.schema(&mut template).await?;
+        let mut schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
         let application = match &self.settings.access {
             Some(access) => {
                 let options = server.options(server.administrator(), server.maintenance_database());
                 let mut maintenance = connect(&options).await?;
-                Some(application_login(server, &mut maintenance, &catalog, access).await?)
+                Some(application_login(server, &mut maintenance, &schema.catalog, access).await?)
             }
             None => None,
         };
         progress("making rows");
-        let seeded = databases.clone_template(&catalog).await?;
+        let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         let seed = prepare::seed(&self.settings.run)?;
-        let ground = crate::generate::Ground {
-            catalog: &catalog,
-            tenancy: &tenancy,
-            existing: &existing,
-        };
+        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let (worlds, _) = self.populate(&mut connection, ground, seed, socket).await?;
+        let (worlds, _) = self
+            .populate(&mut connection, schema.of_worlds(), seed, socket)
+            .await?;
         connection.close().await.doing("close a connection")?;
         timings.seed = since(started);
+        let Schema {
+            catalog,
+            tenancy,
+            existing,
+            pools,
+        } = schema;
         Ok(Ground {
             migrations,
             catalog,
@@ -318,6 +327,7 @@ impl Harness {
             worlds,
             seed,
             existing,
+            pools,
             seeded,
             application,
             timings,
@@ -336,6 +346,7 @@ impl Harness {
             catalog,
             tenancy,
             existing,
+            pools: Pools::default(),
         })
     }
 

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use sqlx::Connection as _;
 
 use super::fill::{Files, Filled, Progress, fill};
-use super::{Harness, prepare};
+use super::{Harness, prepare, trial};
 use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::generate::{Amount, Bulk};
 use crate::model::Catalog;
 use crate::server::Server;
+
+/// Values that are wanted for the CHECKs of a table that can't be read; its rows repeat them.
+const TRIED: usize = 1_000;
 
 /// What a seeded database holds.
 #[derive(Clone, Debug)]
@@ -78,13 +81,14 @@ impl Harness {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<(Seeded, String)> {
         let mut template = connect(&databases.template()).await?;
-        let schema = self.schema(&mut template).await?;
+        let mut schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
-        let catalog = &schema.catalog;
-        let name = databases.clone_template(catalog).await?;
+        let name = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&name)).await?;
         execute(&mut connection, "SET statement_timeout = 0").await?;
         let seed = prepare::seed(&self.settings.run)?;
+        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
+        let catalog = &schema.catalog;
         let amount = Amount {
             seed,
             organisations: self.settings.run.organisations,

@@ -44,7 +44,7 @@ pub(super) async fn settle(
         if refused.is_empty() {
             for (table, reason) in reasons {
                 if let Some(gap) = worlds.gaps.get_mut(&table) {
-                    *gap = reason;
+                    *gap = ground.pools.unmet(&table).unwrap_or(reason);
                 } else if genes
                     .dropped
                     .iter()
@@ -57,13 +57,13 @@ pub(super) async fn settle(
             worlds.satisfied = generator.satisfied(&worlds);
             return Ok((worlds, genes));
         }
-        let hopeless = hopeless(&refused, &worlds, &mut stuck);
+        let hopeless = hopeless(&refused, ground, &worlds, &mut stuck);
         for (key, message) in refused {
             // Towards the end what is refused is given up at once, so that the others get their chance.
             let patience = if round > ROUNDS / 4 * 3 {
                 1
             } else {
-                patience(&key, &worlds)
+                patience(ground, &key, &worlds)
             };
             reasons.insert(key.table.clone(), message);
             let salt = genes.salts.entry(key.clone()).or_default();
@@ -86,7 +86,10 @@ pub(super) async fn settle(
 }
 
 /// How often a row is made anew: spare rows and the twins that have no model are there for more, not for all.
-fn patience(key: &RowKey, worlds: &Worlds) -> u32 {
+fn patience(ground: Ground<'_>, key: &RowKey, worlds: &Worlds) -> u32 {
+    if ground.pools.unmet(&key.table).is_some() {
+        return FEW_WORDS;
+    }
     let models = || {
         let acting = worlds.acting.get(&key.table);
         acting.and_then(|rows| rows.numbers.last().copied())
@@ -125,9 +128,13 @@ fn others_anew(genes: &mut Genes, key: &RowKey, worlds: &Worlds) {
 /// may help.
 const SAME_WORDS: u32 = 10;
 
+/// Where values were looked for already and none was found.
+const FEW_WORDS: u32 = 1;
+
 /// Tables of which all of the acting tenant's rows were refused again and again, and what values may mend for longer.
 fn hopeless(
     refused: &[(RowKey, String)],
+    ground: Ground<'_>,
     worlds: &Worlds,
     stuck: &mut BTreeMap<RelationName, (String, u32)>,
 ) -> Vec<RelationName> {
@@ -152,7 +159,12 @@ fn hopeless(
             0
         };
         before.clone_from(first);
-        if *times >= if often { 2 * SAME_WORDS } else { SAME_WORDS } {
+        let patience = match ground.pools.unmet(table) {
+            Some(_) => FEW_WORDS,
+            None if often => 2 * SAME_WORDS,
+            None => SAME_WORDS,
+        };
+        if *times >= patience {
             found.push(table.clone());
         }
     }

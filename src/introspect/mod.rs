@@ -57,6 +57,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     let views = views::read(connection).await?;
     let definers = functions::definers(connection).await?;
     let types = types::read(connection, &tables).await?;
+    let functions = rows::<RawFunction>(connection, "functions", FUNCTIONS).await?;
     Ok(Catalog {
         tables,
         types,
@@ -67,6 +68,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
         sequences,
         views,
         definers,
+        functions: functions.into_iter().map(|f| (f.name, f.source)).collect(),
     })
 }
 
@@ -410,6 +412,22 @@ fn policies_sql() -> String {
          WHERE {USER_TABLES} ORDER BY p.polname"
     )
 }
+
+#[derive(Deserialize)]
+struct RawFunction {
+    name: String,
+    source: String,
+}
+
+/// What CHECKs may call: functions of the user's own in SQL and PL/pgSQL, those of one name together.
+const FUNCTIONS: &str = "SELECT p.proname AS name,
+        string_agg(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), E'\\n' ORDER BY p.oid::regprocedure::text) AS source
+     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+     WHERE l.lanname IN ('sql', 'plpgsql') AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+       AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+       AND NOT EXISTS (SELECT FROM pg_depend d
+         WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+     GROUP BY p.proname ORDER BY p.proname";
 
 const ROLES: &str = "SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolbypassrls AS bypass_rls,
         r.rolcanlogin AS can_login,

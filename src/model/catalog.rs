@@ -21,6 +21,8 @@ pub struct Catalog {
     pub views: BTreeMap<RelationName, View>,
     /// Functions with the rights of their owner (`SECURITY DEFINER`), in the order of their names; no triggers.
     pub definers: Vec<Definer>,
+    /// The text of functions that CHECKs may call, by name.
+    pub functions: BTreeMap<String, String>,
 }
 
 impl Catalog {
@@ -108,6 +110,8 @@ pub struct Sequence {
     pub start: i64,
     /// How many values it has, upwards; below zero where it counts downwards.
     pub room: i64,
+    /// Columns of whole numbers that take their values from it: tables and columns.
+    pub feeds: Vec<(RelationName, String)>,
 }
 
 impl Sequence {
@@ -127,6 +131,26 @@ impl Sequence {
             500.min(self.room.abs() / 2)
         };
         self.set(self.start.saturating_add(step * self.room.signum()))
+    }
+
+    /// The statements that set it behind the values that its columns have now, where it is not there already.
+    pub fn pass(&self) -> impl Iterator<Item = String> + '_ {
+        let name = self.name.quoted();
+        let sequence = super::literal(&name);
+        let last = self.start.saturating_add(self.room);
+        let (far, bounded, beyond) = if self.room < 0 {
+            ("min", "greatest", "<=")
+        } else {
+            ("max", "least", ">=")
+        };
+        self.feeds.iter().map(move |(table, column)| {
+            format!(
+                "SELECT setval({sequence}, {bounded}(r.last, {last})::int8) \
+                 FROM (SELECT {far}({})::numeric AS last FROM {}) r, {name} s WHERE r.last {beyond} s.last_value",
+                super::quoted(column),
+                table.quoted()
+            )
+        })
     }
 
     fn set(&self, value: i64) -> String {

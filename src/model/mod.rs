@@ -19,6 +19,7 @@ mod seeding;
 mod settings;
 mod tenancy;
 mod token;
+mod trial;
 
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
@@ -49,3 +50,4 @@ pub use settings::{
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
+pub use trial::{Candidate, Condition, Judgement, Question};

@@ -5,8 +5,10 @@
 pub enum Means {
     /// It was read, and the rows were made to hold it.
     Parsed,
-    /// It can't be read: rows were tried on the server until it took them.
+    /// It can't be read: values were tried on the server until it took them.
     Tried,
+    /// The settings have values for its columns.
+    Sampled,
     /// No row was found that holds it.
     Unmet,
 }
@@ -18,6 +20,7 @@ impl Means {
         match self {
             Self::Parsed => "parsed",
             Self::Tried => "tried on the server",
+            Self::Sampled => "sampled from the settings",
             Self::Unmet => "not met",
         }
     }

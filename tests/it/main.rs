@@ -18,4 +18,5 @@ mod seed;
 mod server;
 mod sources;
 mod tidy;
+mod tried;
 mod types;

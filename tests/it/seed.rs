@@ -263,6 +263,51 @@ async fn an_owner_who_is_no_superuser_fills_forced_tables_and_leaves_them_forced
     assert_eq!(count(&mut connection, strangers).await, 0);
 }
 
+/// Numbers that sequences give: up and down, by a default of its own, and one that migrations left rows of.
+const NUMBERED: &str = "
+    CREATE TABLE orgs (organisation_id uuid PRIMARY KEY, name text NOT NULL);
+    CREATE TABLE notes (organisation_id uuid NOT NULL REFERENCES orgs, id bigserial PRIMARY KEY,
+        line int GENERATED ALWAYS AS IDENTITY UNIQUE, body text);
+    CREATE SEQUENCE down INCREMENT -1 START -1;
+    CREATE SEQUENCE \"Ticket No\" START 5;
+    CREATE TABLE tickets (organisation_id uuid NOT NULL REFERENCES orgs, id int PRIMARY KEY DEFAULT nextval('down'),
+        number numeric NOT NULL UNIQUE DEFAULT nextval('\"Ticket No\"'));
+    CREATE TABLE colours (id smallserial PRIMARY KEY, name text NOT NULL);
+    INSERT INTO colours (name) SELECT 'colour ' || n FROM generate_series(1, 9) n;
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_goes_on_inserting_where_the_rows_end() {
+    let server = local().await;
+    let insert =
+        "INSERT INTO notes (organisation_id, body) SELECT organisation_id, 'new' FROM orgs;
+        INSERT INTO tickets (organisation_id) SELECT organisation_id FROM orgs;
+        INSERT INTO colours (name) VALUES ('new');";
+    let first = seeded(&server, NUMBERED, None).await;
+    psql::paste(url(&first), insert);
+    let mut connection = open(&first).await;
+    assert_eq!(
+        count(&mut connection, "SELECT count(*) FROM notes").await,
+        903
+    );
+    let colours = count(&mut connection, "SELECT max(id)::int8 FROM colours").await;
+    assert_eq!(colours, 10, "what migrations counted goes on");
+    // Files set them, too.
+    let folder = Folder::new(&[]);
+    seeded(&server, NUMBERED, Some(&folder.path().join("rows"))).await;
+    sqlx::raw_sql("CREATE DATABASE again")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let again = server.url(server.administrator(), "again");
+    psql::paste(&again, NUMBERED);
+    let rows = folder.path().join("rows");
+    psql::paste(
+        &again,
+        &format!("\\cd {}\n\\i load.sql\n{insert}", rows.display()),
+    );
+}
+
 /// The seeded database by the administrator's URL.
 fn url_of_database(administrator: &str, seeded: &Seeded) -> String {
     let (server, _) = administrator.rsplit_once('/').unwrap();

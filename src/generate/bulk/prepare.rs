@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sheet::{Check, Field, Reference, Sheet, Source};
+use super::sheet::{Check, Drawn, Field, Reference, Sheet, Source};
 use super::{Amount, Bulk, distinct};
 use crate::generate::dice::hash;
 use crate::generate::plan::{CheckPlan, KeyPlan, Plan, TablePlan};
 use crate::generate::value::{Absence, Maker, Profile};
 use crate::generate::{Genes, Ground, tenant};
-use crate::model::{Catalog, Class, Column, Datum, Kind, RelationName};
+use crate::model::{Catalog, Cell, Class, Column, Datum, Kind, RelationName};
 
 pub(super) fn bulk(ground: Ground<'_>, amount: Amount) -> Bulk {
     let plan = Plan::new(ground.catalog, ground.tenancy);
@@ -91,7 +91,12 @@ fn settle_formats(bulk: &mut Bulk) {
                 })
             })
         });
-        bulk.sheets[number].binary = !bulk.amount.as_text && own && parents;
+        let mut drawn = sheet
+            .pool
+            .iter()
+            .flat_map(|pool| pool.tuples.iter().flatten());
+        let pooled = !drawn.any(as_text);
+        bulk.sheets[number].binary = !bulk.amount.as_text && own && parents && pooled;
     }
 }
 
@@ -161,6 +166,7 @@ impl Preparing<'_> {
             partitions: table.bounds.len().max(1) as u64,
             existing: self.existing(table, &columns, &fields),
             settled,
+            pool: self.pool(&name, &columns, &fields),
             name,
             columns,
             fields,
@@ -235,6 +241,26 @@ impl Preparing<'_> {
             Maker::new(catalog, &narrowed)
         };
         table.bounds.iter().map(narrowed).collect()
+    }
+
+    fn pool(&self, name: &RelationName, columns: &[String], fields: &[Field]) -> Option<Drawn> {
+        let pool = self.ground.pools.of(name)?;
+        let known = pool
+            .columns
+            .iter()
+            .map(|name| columns.iter().position(|own| own == name));
+        let positions: Vec<usize> = known.collect::<Option<_>>()?;
+        let of = |tuple: &Vec<Cell>| {
+            let cell = |(at, cell): (&usize, &Cell)| match cell {
+                Some(text) => read(fields[*at].kind, text.clone()),
+                None => Datum::Null,
+            };
+            positions.iter().zip(tuple).map(cell).collect()
+        };
+        Some(Drawn {
+            tuples: pool.tuples.iter().map(of).collect(),
+            columns: positions,
+        })
     }
 
     fn keys(&self, table: &TablePlan<'_>, columns: &[String]) -> Vec<Reference> {

@@ -16,6 +16,7 @@ impl Bulk {
         let mut cells: Vec<Option<Datum>> = vec![None; sheet.fields.len()];
         set_tenant(self, sheet, row, &mut cells);
         self.refer(sheet, row, salt, false, &mut cells)?;
+        draw(sheet, row, salt, &mut cells);
         let mut row_cells = Vec::with_capacity(cells.len());
         for (column, cell) in cells.into_iter().enumerate() {
             row_cells.push(match (cell, sheet.fields[column].source) {
@@ -50,6 +51,34 @@ impl Bulk {
         }
         let late = &found[sheet.primary_key.len()..];
         (!late.iter().all(Datum::is_null)).then_some(found)
+    }
+}
+
+/// Gives the row values of the table's pool: of those that agree with which of its references are there. What is settled
+/// keeps its own value; the server judges whether they go together.
+fn draw(sheet: &Sheet, row: u64, salt: u32, cells: &mut [Option<Datum>]) {
+    let Some(pool) = &sheet.pool else {
+        return;
+    };
+    let is_free = |at: usize| sheet.fields[at].source == Source::Free;
+    let fits = |tuple: &&Vec<Datum>| {
+        let mut pairs = pool.columns.iter().zip(*tuple);
+        pairs.all(|(at, cell)| {
+            let own = cells[*at].as_ref().filter(|_| !is_free(*at));
+            own.is_none_or(|own| own.is_null() == cell.is_null())
+        })
+    };
+    let mut dice = Dice::new(mixed(mixed(sheet.seed, row), u64::from(salt) + 7));
+    let start = dice.below(pool.tuples.len());
+    let (behind, ahead) = pool.tuples.split_at(start);
+    let Some(tuple) = ahead.iter().chain(behind).find(fits) else {
+        return;
+    };
+    let found: Vec<(usize, Datum)> = pool.columns.iter().copied().zip(tuple.clone()).collect();
+    for (at, cell) in found {
+        if is_free(at) && !sheet.fields[at].settled {
+            cells[at] = Some(cell);
+        }
     }
 }
 

@@ -38,6 +38,15 @@ pub struct Sheet {
     pub(super) existing: Vec<Vec<Datum>>,
     /// Others refer to columns that a key of this table fills: its keys may not depend on what the server says.
     pub(super) settled: bool,
+    /// Values that hold the CHECKs which can't be read.
+    pub(super) pool: Option<Drawn>,
+}
+
+/// Values that hold together, by the positions of their columns.
+pub(super) struct Drawn {
+    pub(super) columns: Vec<usize>,
+    /// Each as long as `columns`.
+    pub(super) tuples: Vec<Vec<Datum>>,
 }
 
 impl Sheet {

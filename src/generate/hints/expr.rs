@@ -14,7 +14,7 @@ pub(super) fn strip(expr: &Expr) -> &Expr {
     }
 }
 
-pub(super) fn column(expr: &Expr) -> Option<String> {
+pub(in crate::generate) fn column(expr: &Expr) -> Option<String> {
     match strip(expr) {
         Expr::Identifier(name) => Some(if name.quote_style.is_some() {
             name.value.clone()

@@ -25,11 +25,17 @@ pub(in crate::generate) fn is_like(text: &str, pattern: &str) -> bool {
 
 /// The shortest text that matches a LIKE pattern, with `x` for what is open.
 pub(in crate::generate) fn shortest_like(pattern: &str) -> String {
-    pattern
-        .chars()
-        .filter(|c| !matches!(c, '%' | '\\'))
-        .map(|c| if c == '_' { 'x' } else { c })
-        .collect()
+    let mut made = String::new();
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => {}
+            '_' => made.push('x'),
+            '\\' => made.extend(rest.next()),
+            c => made.push(c),
+        }
+    }
+    made
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::BinaryOperator;
 
-pub(super) use expr::{arguments, plain_column};
+pub(super) use expr::{arguments, column, plain_column};
 pub(super) use like::{is_like, shortest_like};
 pub(super) use read::read;
 

@@ -3,6 +3,7 @@
 mod cell;
 mod circle;
 mod draft;
+mod draw;
 mod refer;
 mod stretch;
 mod twin;
@@ -27,6 +28,9 @@ const ATTEMPTS: u32 = 48;
 
 /// Values are chosen again so often for the CHECKs of a row before it is made anew.
 const MENDS: u32 = 64;
+
+/// After so many rows that were made in vain for a CHECK it may have been read wrongly.
+const MISREAD: u32 = 6;
 
 /// So many times the acting tenant's rows are many.
 const MANY: usize = 100;
@@ -218,6 +222,7 @@ impl<'a> Maker<'a> {
                 self.refer(&mut draft, number, key)?;
             }
         }
+        self.draw(&mut draft)?;
         for (column, profile) in &table.columns {
             if draft.get(&column.name).is_none()
                 && !table.is_late(&column.name)
@@ -248,7 +253,7 @@ impl<'a> Maker<'a> {
                 .collect();
             if draft.again >= MENDS || free.is_empty() {
                 // What was read wrongly must not keep the server from judging.
-                return if draft.attempt + 1 < ATTEMPTS {
+                return if draft.attempt < MISREAD {
                     Err(format!(
                         "no values were found that hold its CHECK {}",
                         check.name

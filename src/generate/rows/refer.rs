@@ -70,7 +70,8 @@ impl<'a> Maker<'a> {
         } else {
             parents.len()
         };
-        let start = if tried == 0 && draft.place.part != Part::Spare {
+        // What the server refused may be refused for its parent.
+        let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
             self.turn(draft, key, open)
         } else {
             dice.below(open) + tried

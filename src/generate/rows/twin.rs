@@ -8,7 +8,7 @@ use super::{Draft, EXTRA_TWINS, Maker, stretch};
 use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::value::{Absence, Profile};
 use crate::generate::{Part, reach};
-use crate::model::{Catalog, Cell, Class, TypeKind};
+use crate::model::{Catalog, Cell, Class, Column, TypeKind};
 
 impl<'a> Maker<'a> {
     /// The acting tenant's row of the same number in another tenant's hands; beyond these, the same under new keys.
@@ -34,7 +34,10 @@ impl<'a> Maker<'a> {
             }
             match model.parents[number] {
                 // What refers to the row before it, or to itself, does so here too.
-                Some(parent) if !extra && self.refer_to(&mut draft, number, key, parent) => {}
+                Some(parent)
+                    if !extra
+                        && draft.salt < 3
+                        && self.refer_to(&mut draft, number, key, parent) => {}
                 _ if extra
                     && draft.salt + draft.attempt == 0
                     && self
@@ -57,6 +60,15 @@ impl<'a> Maker<'a> {
                 _ => self.refer(&mut draft, number, key)?,
             }
         }
+        let pool = self.ground.pools.of(&table.table.name);
+        let mut pooled = table
+            .columns
+            .iter()
+            .filter(|(column, _)| pool.is_some_and(|pool| pool.has(&column.name)));
+        // Values that hold together are the model's, or new ones, together.
+        if pooled.any(|(column, _)| self.renews(&draft, column, extra)) {
+            self.draw(&mut draft)?;
+        }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
             if draft.cells[position].is_some()
                 || table.is_late(&column.name)
@@ -64,25 +76,17 @@ impl<'a> Maker<'a> {
             {
                 continue;
             }
-            // What the server goes on refusing may be any of the model's values.
-            let fresh = draft.salt > 1
-                // One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone:
-                // a name that is the same shows nothing.
-                || (!extra && draft.place.tenant > 1 && reach::lends(self.ground.catalog, column))
-                || table.uniques.iter().any(|unique| {
-                    unique.columns.contains(&column.name.as_str())
-                        && (unique.global || extra || draft.salt > 0)
-                        // A state that only one row may be in: another state will do.
-                        || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
-                });
+            let fresh = self.renews(&draft, column, extra);
             let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
                 self.reached(table, position, row - count, fresh)
             } else {
                 None
             };
             let own = &model.cells[position];
-            let is_state =
-                draft.salt + draft.attempt == 0 && is_state(self.ground.catalog, profile);
+            // One that hangs together with others is left to them.
+            let is_state = draft.salt + draft.attempt == 0
+                && is_state(self.ground.catalog, profile)
+                && !pool.is_some_and(|pool| pool.has(&column.name));
             let cell = if reached.is_some() {
                 reached
             } else if fresh {
@@ -106,6 +110,21 @@ impl<'a> Maker<'a> {
         }
         self.mend(&mut draft)?;
         Ok(draft)
+    }
+
+    /// Whether a column gets another value than the model's.
+    fn renews(&self, draft: &Draft<'a>, column: &Column, extra: bool) -> bool {
+        // What the server goes on refusing may be any of the model's values.
+        draft.salt > 1
+            // One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone:
+            // a name that is the same shows nothing.
+            || (!extra && draft.place.tenant > 1 && reach::lends(self.ground.catalog, column))
+            || draft.table.uniques.iter().any(|unique| {
+                unique.columns.contains(&column.name.as_str())
+                    && (unique.global || extra || draft.salt > 0)
+                    // A state that only one row may be in: another state will do.
+                    || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
+            })
     }
 
     /// What a twin without a model refers to. The first ones bring together what is apart in the models; those after

@@ -59,6 +59,12 @@ pub(super) fn siret(cell: &Cell<'_>) -> String {
     with_check_digit(format!("{}{establishment:04}", siren(cell)))
 }
 
+/// So many digits, the last of which makes the sum of Luhn's formula a multiple of ten.
+pub(in crate::generate) fn luhn_digits(length: usize, dice: &mut Dice) -> String {
+    let digit = |_| char::from(b'0' + u8::try_from(dice.below(10)).unwrap_or(0));
+    with_check_digit((1..length).map(digit).collect())
+}
+
 /// Appends the digit that makes the sum of Luhn's formula a multiple of ten.
 fn with_check_digit(mut number: String) -> String {
     // From the right, every second digit is doubled, beginning beside the check digit.

@@ -16,6 +16,8 @@ mod time;
 mod topic;
 
 pub(super) use absence::Absence;
+pub(super) use company::luhn_digits;
+pub(super) use pattern::Pattern;
 
 use super::dice::Dice;
 use super::hints::{Hints, Reading};

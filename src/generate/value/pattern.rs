@@ -8,33 +8,33 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Lo
 const SPREAD: u32 = 8;
 
 /// A regular expression.
-pub(super) struct Pattern {
+pub(in crate::generate) struct Pattern {
     hir: Hir,
     count: u128,
 }
 
 impl Pattern {
     /// `None` where the expression is none of this dialect.
-    pub(super) fn new(text: &str) -> Option<Self> {
+    pub(in crate::generate) fn new(text: &str) -> Option<Self> {
         let hir = regex_syntax::parse(text).ok()?;
         let count = count(&hir).max(1);
         Some(Self { hir, count })
     }
 
     /// How many different texts [`Pattern::nth`] makes, repetitions bounded.
-    pub(super) fn count(&self) -> u128 {
+    pub(in crate::generate) fn count(&self) -> u128 {
         self.count
     }
 
     /// The text of this number, below the count.
-    pub(super) fn nth(&self, mut number: u128) -> String {
+    pub(in crate::generate) fn nth(&self, mut number: u128) -> String {
         let mut text = String::new();
         write(&self.hir, &mut number, &mut text);
         text
     }
 
     /// Whether some part of the text matches.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(in crate::generate) fn matches(&self, text: &str) -> bool {
         let characters: Vec<char> = text.chars().collect();
         let mut steps = 20_000;
         (0..=characters.len())

@@ -113,8 +113,13 @@ impl Files {
         }
     }
 
-    /// Writes the script.
-    pub(super) fn finish(&mut self, forced: &[String], deferred: &[String]) -> Result<()> {
+    /// Writes the script; `passes` sets sequences behind the rows.
+    pub(super) fn finish(
+        &mut self,
+        forced: &[String],
+        deferred: &[String],
+        passes: &[String],
+    ) -> Result<()> {
         self.close()?;
         let mut sql = String::from(
             "-- Loads the rows beside this file into a migrated database: cd here, and `psql DATABASE -f load.sql`.\n\
@@ -128,6 +133,9 @@ impl Files {
         }
         let _ = write!(sql, "{}{}", self.copies, self.updates);
         sql.push_str("SET CONSTRAINTS ALL IMMEDIATE;\n");
+        for pass in passes {
+            let _ = writeln!(sql, "{pass};");
+        }
         for table in forced {
             let _ = writeln!(sql, "ALTER TABLE {table} FORCE ROW LEVEL SECURITY;");
         }

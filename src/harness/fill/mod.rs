@@ -15,7 +15,7 @@ use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Bulk, Sheet};
 use crate::load::{Answer, Copying, settle};
-use crate::model::{Catalog, RelationName, quoted, quoted_list};
+use crate::model::{Catalog, RelationName, Sequence, quoted, quoted_list};
 
 /// Rows of one COPY: what is refused is looked for among so many, and nothing of more is held back.
 const BATCH: u64 = 65_536;
@@ -101,13 +101,18 @@ pub async fn fill(
         filling.close_circles(number).await?;
     }
     execute(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    // What the application inserts next gets an id that no row has.
+    let passes: Vec<String> = catalog.sequences.iter().flat_map(Sequence::pass).collect();
+    for sql in &passes {
+        execute(&mut transaction, sql).await?;
+    }
     for table in &forced {
         let sql = format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY");
         execute(&mut transaction, &sql).await?;
     }
     transaction.commit().await.doing("commit the rows")?;
     if let Some(files) = files {
-        files.finish(&forced, &deferred)?;
+        files.finish(&forced, &deferred, &passes)?;
     }
     Ok(filled)
 }

@@ -216,6 +216,7 @@ async fn a_property_that_fails_shrinks_to_one_row_each() {
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &watertight::generate::Pools::default(),
     };
     let strategy = generate::worlds(ground, 4, 6, 1_795_368_799);
     let config = Config {

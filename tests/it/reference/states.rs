@@ -18,6 +18,7 @@ async fn worlds(rows: usize) -> (Worlds, BTreeMap<(RelationName, String), Vec<St
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &watertight::generate::Pools::default(),
     };
     let genes = Genes::new(SEED.parse().unwrap(), 3, rows);
     let made = Generator::new(ground).decode(&genes);

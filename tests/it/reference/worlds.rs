@@ -104,6 +104,7 @@ async fn poisoned_rows_break_what_is_evaluated_on_them() {
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &watertight::generate::Pools::default(),
     };
     for kind in [WorldKind::Different, WorldKind::Poisoned] {
         let worlds = settled(&mut connection, ground, (3, 6), kind).await;
@@ -159,6 +160,7 @@ async fn many_are_a_hundred_times_as_many() {
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &watertight::generate::Pools::default(),
     };
     let worlds = settled(&mut connection, ground, (2, 2), WorldKind::Many).await;
     let own = sizes(&worlds.acting);
@@ -183,6 +185,7 @@ async fn a_canary_says_whose_it_is_and_where_it_stands() {
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &watertight::generate::Pools::default(),
     };
     let kind = WorldKind::Different;
     let worlds = settled(&mut connection, ground, (3, 6), kind).await;

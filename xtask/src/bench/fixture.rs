@@ -95,6 +95,7 @@ impl Fixture {
             catalog: &self.catalog,
             tenancy: &tenancy,
             existing: &std::collections::BTreeMap::new(),
+            pools: &watertight::generate::Pools::default(),
         };
         Ok(Arc::new(Bulk::new(
             ground,

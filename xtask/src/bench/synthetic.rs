@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
-use watertight::generate::{Generator, Genes, Ground};
+use watertight::generate::{Generator, Genes, Ground, Pools};
 use watertight::model::TenantSettings;
 use watertight::server::Server;
 
@@ -56,10 +56,12 @@ async fn measure(server: &Server, tables: usize) -> Result<Took, String> {
     let tenancy = watertight::tenancy::classify(&catalog, &settings, None)?;
     let started = Instant::now();
     let existing = BTreeMap::new();
+    let pools = Pools::default();
     let generator = Generator::new(Ground {
         catalog: &catalog,
         tenancy: &tenancy,
         existing: &existing,
+        pools: &pools,
     });
     let strategy_took = started.elapsed();
     let started = Instant::now();
