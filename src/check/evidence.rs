@@ -20,6 +20,8 @@ pub(super) struct Evidence {
     /// What the query ends with alone and where others have rows: another failure is another leak.
     pub(super) codes: String,
     pub(super) unique: bool,
+    /// It holds somebody else's value, or changed their rows: no chance makes that.
+    pub(super) certain: bool,
 }
 
 /// What a binding shows: a canary, another result, changed rows of others.
@@ -47,6 +49,7 @@ pub(super) fn evidence(
             changed,
             codes: format!("{}/{}", code(&seen[0]), code(observation)),
             unique,
+            certain: true,
         };
         if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
             return Some(with(
@@ -75,7 +78,10 @@ pub(super) fn evidence(
         match compare(&alone, &answers[number], 0) {
             Comparison::Different(text) if !samples(attempt) => {
                 let unique = matches!(code(observation), "23505" | "23P01");
-                return Some(with(text, Vec::new(), unique));
+                return Some(Evidence {
+                    certain: false,
+                    ..with(text, Vec::new(), unique)
+                });
             }
             Comparison::Equal(_) => {}
             // What can't be compared may still show whose it is.

@@ -145,8 +145,9 @@ impl Check for QueryInterference {
     }
 }
 
-/// The subject of a follow-up begins so: a binding, as the owner and as the application.
-const MASKED: &str = "masked? ";
+/// The subject of a follow-up begins so: a binding, as the owner and as the application, and whether what was seen of it
+/// can't have been chance.
+const AGAIN: &str = "again ";
 
 /// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
 /// ends with.
@@ -195,10 +196,8 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         };
     }
     let Some(leak) = leak(scene, case, seen) else {
-        if case.subject.starts_with(MASKED) {
-            return Verdict::Inconclusive(
-                "a difference that was seen once was not seen again".to_owned(),
-            );
+        if case.subject.starts_with(AGAIN) {
+            return not_again(case);
         }
         if seen.iter().any(is_late) {
             return Verdict::Inconclusive(
@@ -210,18 +209,31 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         }
         return control(case, &groups(case, seen));
     };
-    if !case.subject.starts_with(MASKED)
-        && scene.tenancy.access.is_some()
-        && query.tenant != QueryTenant::Context
-    {
+    if !case.subject.starts_with(AGAIN) {
         return Verdict::FollowUp(Box::new(Case {
             check: case.check,
             object: case.object.clone(),
-            subject: format!("{MASKED}{}", leak.found.binding),
+            subject: format!("{AGAIN}{} {}", leak.found.binding, leak.found.certain),
             attempts: attempts(scene, query, Some(leak.found.binding)),
         }));
     }
     Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
+}
+
+/// What tells more.
+fn weight(found: &Evidence) -> (bool, bool) {
+    (found.certain, !found.unique)
+}
+
+/// What is said of a leak that the same rows did not show again.
+fn not_again(case: &Case) -> Verdict {
+    if case.subject.ends_with("true") {
+        return Verdict::Inconclusive(
+            "it showed or changed what is another's, and when it was tried again it did not"
+                .to_owned(),
+        );
+    }
+    Verdict::Held("what it returns varies by itself".to_owned())
 }
 
 /// The attempts of each binding with what was seen.
@@ -259,22 +271,23 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
         });
     }
     let groups = groups(case, seen);
-    if let Some(binding) = case.subject.strip_prefix(MASKED) {
+    if let Some(subject) = case.subject.strip_prefix(AGAIN) {
+        let binding = subject.split(' ').next()?.parse().ok()?;
         let shows = |number: usize| {
             let (attempts, seen) = groups.get(number)?;
-            evidence(scene, binding.parse().ok()?, attempts, seen)
+            evidence(scene, binding, attempts, seen)
         };
         return Some(Leak {
             found: shows(0)?,
             attempts: groups[0].0,
-            masked: shows(1).is_none(),
+            masked: groups.len() > 1 && shows(1).is_none(),
         });
     }
     let mut first: Option<Evidence> = None;
     for (number, (attempts, seen)) in groups.iter().enumerate() {
         if let Some(found) = evidence(scene, number, attempts, seen)
-            // What a unique value gives away is less than a row: looked past for something worse.
-            && first.as_ref().is_none_or(|first| first.unique && !found.unique)
+            // What a unique value gives away is less than a row, and a difference less than a value: looked past for more.
+            && first.as_ref().is_none_or(|first| weight(first) < weight(&found))
         {
             first = Some(found);
         }
