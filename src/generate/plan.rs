@@ -316,6 +316,10 @@ fn key_plans<'a>(catalog: &Catalog, table: &'a Table, class: &'a Class) -> Vec<K
 
 /// Whether an expression mentions a column, as a word of its own.
 pub(super) fn mentions(text: &str, column: &str) -> bool {
+    // Most do not, and to see that a plain search is far faster than to take a text apart.
+    if !text.contains(column) {
+        return column.contains('"') && text.contains(&crate::model::quoted(column));
+    }
     text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
         .any(|word| word == column)
         || text.contains(&crate::model::quoted(column))

@@ -29,13 +29,14 @@ pub(super) struct Judged {
     pub(super) counterexample: Option<Box<Counterexample>>,
 }
 
-/// Plans, runs and judges the cases of the selected checks.
+/// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
+/// the acting tenant's rows.
 pub(super) async fn judge(
     arena: &Arena<'_>,
     scene: Scene<'_>,
     settings: &RunSettings,
     progress: &dyn Fn(&str),
-) -> Result<Vec<Judged>> {
+) -> Result<(Vec<Judged>, Coverage)> {
     let ids: Vec<&str> = check::ALL.iter().map(|check| check.page().id).collect();
     if let Some(pattern) = settings.unknown_pattern(&ids) {
         return Err(Error::Usage(format!(
@@ -54,9 +55,18 @@ pub(super) async fn judge(
         })
         .map(|(_, case)| case)
         .collect();
+    let queried = |object: &str| settings.selects("query-interference", object);
+    let (mut coverage, mut branches) = coverage::open(scene, &queried);
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {
-        let observations = run(arena, &open, progress).await?;
+        let planned = open.len();
+        // They want a world that is there in the first round anyway.
+        if round < 2 {
+            open.extend(coverage::cases(scene, &branches, round == 0));
+        }
+        let mut observations = run(arena, &open, progress).await?;
+        let probed = observations.split_off(planned);
+        coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();
         for (case, seen) in open.into_iter().zip(observations) {
             let Some(check) = check::find(case.check) else {
@@ -77,31 +87,12 @@ pub(super) async fn judge(
             }
         }
         open = again;
-        if open.is_empty() {
+        if open.is_empty() && (round > 0 || branches.is_empty()) {
             break;
         }
     }
-    Ok(judged)
-}
-
-/// Finds which branches of the queries make a difference over the acting tenant's rows.
-pub(super) async fn cover(
-    arena: &Arena<'_>,
-    scene: Scene<'_>,
-    settings: &RunSettings,
-    progress: &dyn Fn(&str),
-) -> Result<Coverage> {
-    let judged = |object: &str| settings.selects("query-interference", object);
-    let (mut found, mut open) = coverage::open(scene, &judged);
-    for first in [true, false] {
-        if !open.is_empty() {
-            let cases = coverage::cases(scene, &open, first);
-            let seen = run(arena, &cases, progress).await?;
-            coverage::close(&mut open, &cases, &seen);
-        }
-    }
-    coverage::settle(&mut found, &open);
-    Ok(found)
+    coverage::settle(&mut coverage, &branches);
+    Ok((judged, coverage))
 }
 
 /// What is said of branches that made no difference.

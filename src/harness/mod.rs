@@ -431,9 +431,8 @@ impl Harness {
         let mut remarks = Vec::new();
         let replayed =
             regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let mut judged = assemble::judge(&arena, scene, run, progress).await?;
+        let (mut judged, coverage) = assemble::judge(&arena, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
-        let coverage = assemble::cover(&arena, scene, run, progress).await?;
         let generator = Arc::new(Generator::new(ground.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
