@@ -55,9 +55,13 @@ impl<'a> Said<'a> {
             if let Some(own) = &self.value {
                 own == name
             } else {
-                let computed = all.iter().filter(|column| self.mentions(&column.name));
-                let mut formulas = computed.filter_map(|column| column.formula.as_deref());
-                self.mentions(name) || formulas.any(|formula| mentions(formula, name))
+                let mut computed = all
+                    .iter()
+                    .filter_map(|column| Some((column, column.formula.as_deref()?)));
+                self.mentions(name)
+                    || computed.any(|(column, formula)| {
+                        self.mentions(&column.name) && mentions(formula, name)
+                    })
             }
         };
         names.filter(of).collect()
