@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Attempt, Case, Class, Context, Policy, Purpose, RelationName, Session, Stage, Table,
+    Attempt, Case, Class, Context, Definer, Policy, Purpose, RelationName, Session, Stage, Table,
 };
 
 use super::Scene;
@@ -84,7 +84,7 @@ pub(super) fn attempt(
 }
 
 /// The application's role, those that it is a member of, and `public`.
-pub(super) fn roles(scene: Scene<'_>) -> Vec<&str> {
+fn roles(scene: Scene<'_>) -> Vec<&str> {
     let Some(access) = &scene.tenancy.access else {
         return Vec::new();
     };
@@ -106,6 +106,20 @@ pub(super) fn holds(
             .get(*role)
             .is_some_and(|held| held.iter().any(|one| one == privilege))
     })
+}
+
+/// Whether the application's role may call a function.
+pub(super) fn may_call(scene: Scene<'_>, definer: &Definer) -> bool {
+    let roles = roles(scene);
+    let mut callers = definer.callers.iter();
+    callers.any(|role| roles.contains(&role.as_str()))
+}
+
+/// The statement that takes a privilege from the application's role.
+pub(super) fn revoke(scene: Scene<'_>, privilege: &str, relations: &str) -> String {
+    let access = scene.tenancy.access.as_ref();
+    let role = access.map_or_else(String::new, |access| crate::model::quoted(&access.role));
+    format!("REVOKE {privilege} ON {relations} FROM {role};")
 }
 
 /// Whether the application's role holds a privilege on a table.

@@ -16,12 +16,11 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
             line: query.line,
         });
     }
-    let (views, definers) = (&scene.catalog.views, &scene.catalog.definers);
-    if let Some(view) = views.keys().find(|view| view.is(&finding.object)) {
+    let mut views = scene.catalog.views.keys();
+    if let Some(view) = views.find(|view| view.is(&finding.object)) {
         return migrations.locate(ObjectKind::View, view, "");
     }
-    let mut functions = definers.iter();
-    if let Some(function) = functions.find(|one| one.object() == finding.object) {
+    if let Some(function) = scene.catalog.definer(&finding.object) {
         return migrations.locate(ObjectKind::Function, &function.relation(), "");
     }
     scene.catalog.roots().find_map(|table| {

@@ -132,6 +132,12 @@ impl Observation {
             .as_deref()
     }
 
+    /// The number in the first cell of a statement's first row.
+    #[must_use]
+    pub fn number(&self, statement: usize) -> Option<u64> {
+        self.scalar(statement)?.parse().ok()
+    }
+
     /// The rows that a statement returned or changed; 0 where it did not run.
     #[must_use]
     pub fn affected(&self, statement: usize) -> u64 {

@@ -33,6 +33,19 @@ impl Catalog {
             .filter(|table| table.partition_of.is_none())
     }
 
+    /// The one of [`Self::roots`] that is printed so.
+    #[must_use]
+    pub fn root(&self, object: &str) -> Option<&Table> {
+        self.roots().find(|table| table.name.is(object))
+    }
+
+    /// The one of the definers that is printed so.
+    #[must_use]
+    pub fn definer(&self, object: &str) -> Option<&Definer> {
+        let mut definers = self.definers.iter();
+        definers.find(|definer| definer.object() == object)
+    }
+
     /// The types that a column's type rests on, from domains down to their base.
     #[must_use]
     pub fn base_type(&self, mut oid: u32) -> u32 {

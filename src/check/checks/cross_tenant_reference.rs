@@ -316,12 +316,7 @@ fn judge(
             Verdict::Inconclusive(no_attempt(scene, table, key))
         };
     }
-    let crossing = |observation: &Observation| -> u64 {
-        observation
-            .scalar(2)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0)
-    };
+    let crossing = |observation: &Observation| observation.number(2).unwrap_or(0);
     let mut held = None;
     let mut failed = Vec::new();
     for pair in case.attempts.chunks(2).zip(seen.chunks(2)) {

@@ -1,6 +1,6 @@
 //! A function with its owner's rights that looks names up where its caller says.
 
-use crate::check::policy::{applies, roles};
+use crate::check::policy::{applies, may_call};
 use crate::check::{Check, Page, Scene};
 use crate::model::{Case, Defect, Observation, Severity, Verdict, literal, quoted};
 
@@ -41,16 +41,10 @@ impl Check for DefinerWithoutSearchPath {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, _: &[Observation]) -> Verdict {
-        let mut definers = scene.catalog.definers.iter();
-        let Some(definer) = definers.find(|definer| definer.object() == case.object) else {
+        let Some(definer) = scene.catalog.definer(&case.object) else {
             return Verdict::Inconclusive("the function is not in the catalog".to_owned());
         };
-        let callers = roles(scene);
-        if !definer
-            .callers
-            .iter()
-            .any(|role| callers.contains(&role.as_str()))
-        {
+        if !may_call(scene, definer) {
             return Verdict::NotApplicable("the role may not call it".to_owned());
         }
         if definer.fixes_search_path {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::door::{self, Seen};
-use crate::check::policy::{applies, roles};
+use crate::check::policy::{applies, may_call};
 use crate::check::witness::theirs;
 use crate::check::{Check, Page, Scene};
 use crate::model::{
@@ -40,31 +40,26 @@ impl Check for FunctionPastPolicies {
         if !applies(scene) {
             return Vec::new();
         }
-        let callers = roles(scene);
+        let witness = theirs(scene);
         guarded(scene)
             .map(|(definer, tables)| {
                 let query = query(definer);
-                let may = definer
-                    .callers
-                    .iter()
-                    .any(|role| callers.contains(&role.as_str()));
-                let all = if may {
+                let all = if may_call(scene, definer) {
                     values(scene, definer, &query, &tables)
                 } else {
                     Vec::new()
                 };
                 let mut case = door::case(scene, self.page().id, &query, &all);
-                case.attempts
-                    .iter_mut()
-                    .for_each(|attempt| watch(scene, attempt));
+                for attempt in &mut case.attempts {
+                    watch(attempt, &witness);
+                }
                 case
             })
             .collect()
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let mut definers = scene.catalog.definers.iter();
-        let Some(definer) = definers.find(|definer| definer.object() == case.object) else {
+        let Some(definer) = scene.catalog.definer(&case.object) else {
             return Verdict::Inconclusive("the function is not in the catalog".to_owned());
         };
         if case.attempts.is_empty() {
@@ -242,8 +237,8 @@ fn compared(scene: Scene<'_>, name: &str, tables: &[RelationName]) -> Vec<Source
 }
 
 /// Others' rows must be as before; that there are new organisations is no harm.
-fn watch(scene: Scene<'_>, attempt: &mut Attempt) {
+fn watch(attempt: &mut Attempt, witness: &str) {
     if matches!(attempt.stage, Stage::World { kind, .. } if kind != WorldKind::Absent) {
-        attempt.witness = Some(theirs(scene));
+        attempt.witness = Some(witness.to_owned());
     }
 }

@@ -1,9 +1,9 @@
 //! A partition that is read by its own name, where the policies of its root don't hold.
 
-use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated};
+use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated, revoke};
 use crate::check::row::tenant_is;
 use crate::check::{Check, Page, Scene};
-use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Table, Verdict, quoted};
+use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Table, Verdict};
 
 /// The check.
 pub(crate) static CHECK: PartitionPastPolicies = PartitionPastPolicies;
@@ -62,25 +62,19 @@ impl Check for PartitionPastPolicies {
                         count(partition, &foreign),
                     )
                 });
-                let attempts: Vec<_> = attacks.collect();
-                let attempts = if attempts.is_empty() {
-                    attempts
-                } else {
-                    std::iter::once(control).chain(attempts).collect()
-                };
+                let mut attempts: Vec<_> = attacks.collect();
+                if !attempts.is_empty() {
+                    attempts.insert(0, control);
+                }
                 Some(plain_case(self.page().id, &root.name, "", attempts))
             })
             .collect()
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let count = |observation: &Observation| {
-            let text = observation.scalar(0)?;
-            text.parse::<u64>().ok()
-        };
         let attacks = case.attempts.iter().zip(seen).skip(1);
         let shown = attacks
-            .filter_map(|(attempt, observation)| Some((attempt, count(observation)?)))
+            .filter_map(|(attempt, observation)| Some((attempt, observation.number(0)?)))
             .find(|(_, number)| *number > 0);
         if let Some((attempt, number)) = shown {
             return Verdict::Leaked(Box::new(Defect {
@@ -100,7 +94,7 @@ impl Check for PartitionPastPolicies {
             let mut partitions = tables.filter(|table| !table.row_security);
             partitions.any(|table| table.name.is(&attempt.label))
         });
-        match (seen.first().map(count), unguarded) {
+        match (seen.first().map(|control| control.number(0)), unguarded) {
             (None, _) => Verdict::Held("the role may not read the partitions".to_owned()),
             (_, Some(attempt)) => Verdict::Leaked(Box::new(Defect {
                 object: None,
@@ -131,16 +125,11 @@ fn readable<'a>(scene: Scene<'a>, root: &'a Table) -> impl Iterator<Item = &'a T
 }
 
 fn fix(scene: Scene<'_>, case: &Case) -> String {
-    let access = scene.tenancy.access.as_ref();
-    let role = access.map_or_else(String::new, |access| quoted(&access.role));
-    let root = scene
-        .catalog
-        .roots()
-        .find(|table| table.name.is(&case.object));
+    let root = scene.catalog.root(&case.object);
     let names: Vec<String> = root.map_or_else(Vec::new, |root| {
         readable(scene, root)
             .map(|table| table.name.quoted())
             .collect()
     });
-    format!("REVOKE ALL ON {} FROM {role};", names.join(", "))
+    revoke(scene, "ALL", &names.join(", "))
 }

@@ -68,10 +68,7 @@ impl Check for PolicyInPreparedPlan {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let table = scene
-            .catalog
-            .roots()
-            .find(|table| table.name.is(&case.object));
+        let table = scene.catalog.root(&case.object);
         let ([attempt], [observation], Some(table)) = (case.attempts.as_slice(), seen, table)
         else {
             return Verdict::Inconclusive("nothing was tried".to_owned());
@@ -82,10 +79,7 @@ impl Check for PolicyInPreparedPlan {
                 refusal.message, refusal.sqlstate
             ));
         }
-        let number = |at: usize| {
-            let text = observation.scalar(at)?;
-            text.parse::<u64>().ok()
-        };
+        let number = |at: usize| observation.number(at);
         let last = attempt.statements.len() - 1;
         match (number(1), number(last - 2), number(last - 1)) {
             (Some(1..), Some(0), Some(0)) => Verdict::Held("no row was seen".to_owned()),

@@ -74,11 +74,7 @@ impl Check for RowLevelSecurityRead {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(table) = scene
-            .catalog
-            .roots()
-            .find(|table| table.name.is(&case.object))
-        else {
+        let Some(table) = scene.catalog.root(&case.object) else {
             return Verdict::Inconclusive("the table is not in the catalog".to_owned());
         };
         let ([_, attack], [control, attacked]) = (case.attempts.as_slice(), seen) else {
@@ -92,21 +88,11 @@ impl Check for RowLevelSecurityRead {
         {
             return Verdict::NotApplicable("the role may not read it".to_owned());
         }
-        let number = |observation: &Observation| {
-            observation
-                .scalar(0)
-                .and_then(|text| text.parse::<u64>().ok())
-        };
-        if number(attacked).unwrap_or(0) > 0 {
-            return Verdict::Leaked(Box::new(defect(
-                scene,
-                table,
-                case,
-                attack,
-                number(attacked),
-            )));
+        let shown = attacked.number(0);
+        if shown.unwrap_or(0) > 0 {
+            return Verdict::Leaked(Box::new(defect(scene, table, case, attack, shown)));
         }
-        match (&control.refusal, number(control)) {
+        match (&control.refusal, control.number(0)) {
             (Some(refusal), _) => Verdict::Inconclusive(format!(
                 "the control, reading its own rows as the application, failed: {} (SQLSTATE {})",
                 refusal.message, refusal.sqlstate

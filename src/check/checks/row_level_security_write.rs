@@ -63,11 +63,7 @@ impl Check for RowLevelSecurityWrite {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(table) = scene
-            .catalog
-            .roots()
-            .find(|table| table.name.is(&case.object))
-        else {
+        let Some(table) = scene.catalog.root(&case.object) else {
             return Verdict::Inconclusive("the table is not in the catalog".to_owned());
         };
         let way = case.subject.split(' ').next().unwrap_or_default();

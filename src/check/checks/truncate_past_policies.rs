@@ -1,8 +1,8 @@
 //! TRUNCATE, which no policy stops.
 
-use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated};
+use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated, revoke};
 use crate::check::{Check, Page, Scene};
-use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Verdict, quoted};
+use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Verdict};
 
 /// The check.
 pub(crate) static CHECK: TruncatePastPolicies = TruncatePastPolicies;
@@ -61,8 +61,6 @@ impl Check for TruncatePastPolicies {
         shown.statements.push(format!(
             "-- rows that are left, of all organisations:\nSELECT count(*) FROM {table}"
         ));
-        let access = scene.tenancy.access.as_ref();
-        let role = access.map_or_else(String::new, |access| quoted(&access.role));
         Verdict::Leaked(Box::new(Defect {
             object: None,
             severity: Severity::Leak,
@@ -70,7 +68,7 @@ impl Check for TruncatePastPolicies {
                 .to_owned(),
             sql: repeated(scene, &shown),
             sqlstate: None,
-            fix: format!("REVOKE TRUNCATE ON {table} FROM {role};"),
+            fix: revoke(scene, "TRUNCATE", table),
         }))
     }
 }

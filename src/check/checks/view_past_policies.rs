@@ -1,7 +1,7 @@
 //! A view that shows rows which the policies of its tables would hide.
 
 use crate::check::door::{self, Seen};
-use crate::check::policy::{applies, holds};
+use crate::check::policy::{applies, holds, revoke};
 use crate::check::{Check, Page, Scene};
 use crate::model::{Case, Observation, RelationName, Verdict, View};
 
@@ -79,9 +79,7 @@ fn guarded(scene: Scene<'_>) -> impl Iterator<Item = (&RelationName, &View)> {
 
 fn fix(scene: Scene<'_>, name: &RelationName, view: &View) -> String {
     if view.materialized {
-        let access = scene.tenancy.access.as_ref();
-        let role = access.map_or_else(String::new, |access| crate::model::quoted(&access.role));
-        return format!("REVOKE SELECT ON {} FROM {role};", name.quoted());
+        return revoke(scene, "SELECT", &name.quoted());
     }
     format!(
         "ALTER VIEW {} SET (security_invoker = true);",
