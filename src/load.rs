@@ -14,8 +14,8 @@ pub use trial::{ask, judge};
 
 use crate::error::{Doing, Result};
 use crate::model::{
-    Catalog, Cell, Dataset, RelationName, Rows, Table, Tenancy, insert, late_columns, late_update,
-    quoted_list, without,
+    Catalog, Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, insert, late_columns,
+    late_update, quoted_list, without,
 };
 
 /// COPY data is handed to the driver in pieces of about this size: it flushes at every one.
@@ -37,6 +37,26 @@ pub struct Layout<'a> {
     /// The server is reached by a Unix socket. Over TCP a COPY waits 44 ms for each table (sqlx 0.9.0 lacks
     /// `TCP_NODELAY`, its issue 4335): small tables are then loaded by INSERTs in one message.
     pub socket: bool,
+}
+
+impl<'a> Layout<'a> {
+    /// What there is to know of the rows of some worlds; `socket` where the server is reached by a Unix socket.
+    #[must_use]
+    pub fn of(
+        catalog: &'a Catalog,
+        tenancy: &'a Tenancy,
+        worlds: &'a Worlds,
+        socket: bool,
+    ) -> Self {
+        Self {
+            catalog,
+            tenancy,
+            order: &worlds.order,
+            late: &worlds.late,
+            circles: &worlds.circles,
+            socket,
+        }
+    }
 }
 
 /// Over TCP, tables of more rows than this are copied all the same.

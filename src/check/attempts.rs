@@ -9,10 +9,10 @@ use crate::model::{
 use crate::query::{Binding, Inferred, bindings, infer};
 
 /// The physical orders in which the acting tenant's rows are loaded, to see what varies by itself.
-pub(super) const LAYOUTS: usize = 3;
+pub const LAYOUTS: usize = 3;
 
 /// The stages of one binding, in the order of its attempts: alone in several layouts, then with others.
-pub(super) const WORLDS: [(WorldKind, usize); 6] = [
+pub const WORLDS: [(WorldKind, usize); 6] = [
     (WorldKind::Absent, 0),
     (WorldKind::Absent, 1),
     (WorldKind::Absent, 2),
@@ -46,19 +46,17 @@ pub(super) fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> 
         .map(|(_, binding)| binding)
         .collect();
     let stages = WORLDS.map(|(kind, layout)| Stage::World { kind, layout });
-    attempts_of(scene, query, &chosen, &stages, only.is_some())
+    attempts_of(scene, (query, &inferred), &chosen, &stages, only.is_some())
 }
 
 /// The attempts of bindings in some stages, as the owner, and where `both` as the application then.
 pub(super) fn attempts_of(
     scene: Scene<'_>,
-    query: &Query,
+    (query, inferred): (&Query, &Inferred),
     chosen: &[Binding],
     stages: &[Stage],
     both: bool,
 ) -> Vec<Attempt> {
-    let inferred = infer(scene.catalog, query);
-    let writes = inferred.writes;
     let access = scene.tenancy.access.as_ref();
     let modes: Vec<Mode<'_>> = match (&query.tenant, access) {
         (QueryTenant::Context, None) => return Vec::new(),
@@ -67,11 +65,13 @@ pub(super) fn attempts_of(
         _ => vec![Mode::Owner],
     };
     let system = matches!(query.tenant, QueryTenant::System(_));
-    let witness = if system {
-        crossings(scene)
-    } else {
-        digests(scene, &[])
-    };
+    let witness = inferred.writes.then(|| {
+        if system {
+            crossings(scene)
+        } else {
+            digests(scene, &[])
+        }
+    });
     let mut found = Vec::new();
     for mode in modes {
         for binding in chosen {
@@ -92,9 +92,9 @@ pub(super) fn attempts_of(
                     session: Session::Owner,
                     context: Context::Unset,
                     stage: *stage,
-                    statements: statements(scene, query, binding, mode, &inferred),
+                    statements: statements(scene, query, binding, mode, inferred),
                     // Where nobody else is, nobody else's rows can be changed.
-                    witness: (writes && kind != WorldKind::Absent).then(|| witness.clone()),
+                    witness: witness.clone().filter(|_| kind != WorldKind::Absent),
                 });
             }
         }

@@ -6,7 +6,7 @@ use crate::model::{
     Attempt, Case, Cell, Context, Coverage, Observation, Purpose, Query, QueryTenant, Session,
     Stage, Tokens, UnmetBranch, WorldKind,
 };
-use crate::query::{Binding, Branch, bindings, branches, infer, tenant_parameter};
+use crate::query::{Binding, Branch, Inferred, bindings, branches, infer, tenant_parameter};
 
 /// The id of cases that no check judges: they say what a run over the queries is worth.
 const ID: &str = "query-coverage";
@@ -19,6 +19,7 @@ type Rows = Vec<Vec<Cell>>;
 /// The branches of a query that are still to be met.
 pub struct Open<'a> {
     query: &'a Query,
+    inferred: Inferred,
     bindings: Vec<Binding>,
     branches: Vec<Branch>,
 }
@@ -50,6 +51,7 @@ pub fn open<'a>(scene: Scene<'a>, judged: &dyn Fn(&str) -> bool) -> (Coverage, V
             all.push(Open {
                 query,
                 bindings: bindings(scene.catalog, scene.tenancy, scene.worlds, query, &inferred),
+                inferred,
                 branches,
             });
         }
@@ -66,15 +68,14 @@ pub fn cases(scene: Scene<'_>, open: &[Open<'_>], first: bool) -> Vec<Case> {
             (QueryTenant::Context, Some(access)) => Mode::Application(access),
             _ => Mode::Owner,
         };
-        let inferred = infer(scene.catalog, open.query);
         let types = open.query.types.join(", ");
-        let witness = written(scene, open.query);
+        let witness = written(open);
         let attempt = |sql: &str, binding: &Binding| {
             let query = Query {
                 sql: sql.to_owned(),
                 ..open.query.clone()
             };
-            let mut statements = statements(scene, &query, binding, mode, &inferred);
+            let mut statements = statements(scene, &query, binding, mode, &open.inferred);
             if !types.is_empty() {
                 // What is left may not say the type of a parameter.
                 for sql in &mut statements {
@@ -157,9 +158,9 @@ impl Open<'_> {
 
 /// The rows of the tables of a query that changes some: it may return nothing. New rows have new ids each time, so an
 /// INSERT is told by their number.
-fn written(scene: Scene<'_>, query: &Query) -> Option<String> {
-    let inferred = infer(scene.catalog, query);
-    let mut tokens = Tokens::new(&query.sql).filter_map(Result::ok);
+fn written(open: &Open<'_>) -> Option<String> {
+    let inferred = &open.inferred;
+    let mut tokens = Tokens::new(&open.query.sql).filter_map(Result::ok);
     if !inferred.writes || tokens.any(|token| token.is("insert")) {
         return None;
     }

@@ -9,7 +9,7 @@ use crate::model::{
     Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Returns, Severity,
     Stage, Verdict,
 };
-use crate::query::Binding;
+use crate::query::{Binding, infer};
 
 /// Something that the application's role asks.
 pub(super) fn query(object: &str, sql: String, arguments: Vec<(Option<String>, String)>) -> Query {
@@ -41,7 +41,13 @@ pub(super) fn case(
         check,
         object: query.object.clone(),
         subject: String::new(),
-        attempts: attempts_of(scene, query, bindings, &stages, false),
+        attempts: attempts_of(
+            scene,
+            (query, &infer(scene.catalog, query)),
+            bindings,
+            &stages,
+            false,
+        ),
     }
 }
 

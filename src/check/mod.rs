@@ -17,6 +17,7 @@ mod reproduction;
 mod row;
 mod witness;
 
+pub use attempts::{LAYOUTS, WORLDS};
 pub use checks::ALL;
 pub use page::Page;
 pub use witness::not_ours;

@@ -362,14 +362,7 @@ impl Harness {
         let (worlds, genes) =
             settle::settle(connection, ground, &self.settings.run, seed, socket).await?;
         execute(connection, "BEGIN").await?;
-        let layout = Layout {
-            catalog: ground.catalog,
-            tenancy: ground.tenancy,
-            order: &worlds.order,
-            late: &worlds.late,
-            circles: &worlds.circles,
-            socket,
-        };
+        let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
         load_all(connection, layout, &worlds.seeded()).await?;
         execute(connection, "COMMIT").await?;
         Ok((worlds, genes))

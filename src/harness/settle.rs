@@ -178,14 +178,7 @@ async fn judge(
     worlds: &Worlds,
     socket: bool,
 ) -> Result<Vec<(RowKey, String)>> {
-    let layout = Layout {
-        catalog: ground.catalog,
-        tenancy: ground.tenancy,
-        order: &worlds.order,
-        late: &worlds.late,
-        circles: &worlds.circles,
-        socket,
-    };
+    let layout = Layout::of(ground.catalog, ground.tenancy, worlds, socket);
     let mut found = Vec::new();
     let common = [
         (Part::Shared, &worlds.shared),

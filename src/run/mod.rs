@@ -47,14 +47,8 @@ pub struct Arena<'a> {
 
 impl<'a> Arena<'a> {
     fn layout(&self) -> Layout<'a> {
-        Layout {
-            catalog: self.catalog,
-            tenancy: self.tenancy,
-            order: &self.worlds.order,
-            late: &self.worlds.late,
-            circles: &self.worlds.circles,
-            socket: self.blank.get_socket().is_some(),
-        }
+        let socket = self.blank.get_socket().is_some();
+        Layout::of(self.catalog, self.tenancy, self.worlds, socket)
     }
 }
 
@@ -259,21 +253,19 @@ impl Owner {
         }
         let wanted = common(kind, layout);
         let others = arena.worlds.others(kind);
-        let shared = &arena.worlds.shared;
         if wanted.is_some() && self.common == wanted {
             execute(connection, "ROLLBACK TO SAVEPOINT watertight_common").await?;
             return load_all(connection, arena.layout(), &others).await;
         }
         execute(connection, "ROLLBACK TO SAVEPOINT watertight_stage").await?;
         self.common = wanted;
-        let acting = permuted(&arena.worlds.acting, layout);
         if wanted.is_none() {
-            let mut datasets = vec![shared];
-            datasets.extend(others.into_iter().rev());
-            datasets.push(&acting);
-            return load_all(connection, arena.layout(), &datasets).await;
+            let all = arena.worlds.loaded(kind, layout);
+            let all: Vec<&Dataset> = all.iter().map(AsRef::as_ref).collect();
+            return load_all(connection, arena.layout(), &all).await;
         }
-        load_all(connection, arena.layout(), &[shared, &acting]).await?;
+        let acting = permuted(&arena.worlds.acting, layout);
+        load_all(connection, arena.layout(), &[&arena.worlds.shared, &acting]).await?;
         execute(connection, "SAVEPOINT watertight_common").await?;
         load_all(connection, arena.layout(), &others).await
     }

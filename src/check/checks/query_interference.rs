@@ -140,7 +140,13 @@ impl Check for QueryInterference {
             check: self.page().id,
             object: object.to_owned(),
             subject: STORED.to_owned(),
-            attempts: attempts_of(scene, query, &[binding], &stages, true),
+            attempts: attempts_of(
+                scene,
+                (query, &infer(scene.catalog, query)),
+                &[binding],
+                &stages,
+                true,
+            ),
         })
     }
 }
