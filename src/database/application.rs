@@ -91,7 +91,7 @@ pub async fn application_login(
             ),
         );
     }
-    if server.kind() == "external" {
+    if !server.is_disposable() {
         let member = ensure_role(server, maintenance, MEMBER, "").await?;
         let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
         execute(maintenance, &sql).await?;
@@ -118,11 +118,7 @@ pub async fn application_login(
 /// The login that [`application_login`] gave a role on this server before.
 #[must_use]
 pub fn application_of(server: &Server, role: &str) -> Login {
-    let role = if server.kind() == "external" {
-        MEMBER
-    } else {
-        role
-    };
+    let role = if server.is_disposable() { role } else { MEMBER };
     Login {
         role: role.to_owned(),
         password: Some(password(server, role)),

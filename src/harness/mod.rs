@@ -96,27 +96,12 @@ struct Input {
 /// What a run stands on once the seeded database is there.
 struct Ground {
     migrations: MigrationSet,
-    catalog: Catalog,
-    tenancy: Tenancy,
+    schema: Schema,
     worlds: Worlds,
     seed: Seed,
-    existing: BTreeMap<RelationName, Vec<BTreeMap<String, Cell>>>,
-    pools: Pools,
     seeded: String,
     application: Option<Login>,
     timings: Timings,
-}
-
-impl Ground {
-    /// What the worlds were made from.
-    fn of_worlds(&self) -> crate::generate::Ground<'_> {
-        crate::generate::Ground {
-            catalog: &self.catalog,
-            tenancy: &self.tenancy,
-            existing: &self.existing,
-            pools: &self.pools,
-        }
-    }
 }
 
 impl Harness {
@@ -314,20 +299,11 @@ impl Harness {
             .await?;
         connection.close().await.doing("close a connection")?;
         timings.seed = since(started);
-        let Schema {
-            catalog,
-            tenancy,
-            existing,
-            pools,
-        } = schema;
         Ok(Ground {
             migrations,
-            catalog,
-            tenancy,
+            schema,
             worlds,
             seed,
-            existing,
-            pools,
             seeded,
             application,
             timings,
@@ -393,12 +369,12 @@ impl Harness {
         connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {
-            catalog: &ground.catalog,
-            tenancy: &ground.tenancy,
+            catalog: &ground.schema.catalog,
+            tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
             queries: &sources.queries,
         };
-        let blank = databases.clone_template(&ground.catalog).await?;
+        let blank = databases.clone_template(&ground.schema.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
         // hold, and the owner's for its.
         let application = match &ground.application {
@@ -413,8 +389,8 @@ impl Harness {
             blank: databases.administrator(&blank),
             application,
             access: self.settings.access.as_ref(),
-            catalog: &ground.catalog,
-            tenancy: &ground.tenancy,
+            catalog: &ground.schema.catalog,
+            tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
@@ -426,7 +402,7 @@ impl Harness {
             regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
         let (mut judged, coverage) = assemble::judge(&arena, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
-        let generator = Arc::new(Generator::new(ground.of_worlds()));
+        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
         shrink::shrink(
@@ -455,7 +431,7 @@ impl Harness {
 
     /// What the report says of server, schema and rows.
     fn facts(&self, server: &Server, ground: &Ground) -> Report {
-        let tables: Vec<_> = ground.catalog.roots().collect();
+        let tables: Vec<_> = ground.schema.catalog.roots().collect();
         let mut schema = SchemaFacts {
             tables: tables.len(),
             columns: tables.iter().map(|table| table.columns.len()).sum(),
@@ -463,7 +439,7 @@ impl Harness {
             policies: tables.iter().map(|table| table.policies.len()).sum(),
             ..SchemaFacts::default()
         };
-        for class in ground.tenancy.classes.values() {
+        for class in ground.schema.tenancy.classes.values() {
             *schema.classes.entry(class.word().to_owned()).or_default() += 1;
         }
         schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
@@ -620,7 +596,8 @@ fn kept(server: &Server, ground: &Ground, owner: &Login) -> Vec<String> {
             server.url(owner, &ground.seeded)
         ));
     }
-    if let (Some(application), Some(access)) = (&ground.application, &ground.tenancy.access) {
+    if let (Some(application), Some(access)) = (&ground.application, &ground.schema.tenancy.access)
+    {
         lines.push(format!(
             "psql '{}'  # as the application",
             server.url(application, &ground.seeded)

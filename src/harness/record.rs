@@ -43,8 +43,8 @@ impl Harness {
         let mut recorder = Recorder::new(OURS, self.settings.access.as_ref());
         recording.finish(&mut |line| recorder.take(line)).await?;
         let schema = Schema {
-            catalog: &ground.catalog,
-            tenancy: &ground.tenancy,
+            catalog: &ground.schema.catalog,
+            tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
             functions: &functions,
         };

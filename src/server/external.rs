@@ -5,8 +5,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::Login;
 use super::choice::{ServerRequest, masked};
-use super::note::Note;
-use super::provider::{Address, Boxed, Holder, Provider, Started};
+use super::provider::{Address, Boxed, Lent, Provider, Started};
 use crate::error::{Doing, Error, Result};
 
 /// Parameters of a URL that say who and where; the rest is kept for URLs of other roles and databases.
@@ -24,9 +23,6 @@ const WHO_AND_WHERE: [&str; 7] = [
 pub(super) struct External {
     pub(super) url: String,
 }
-
-/// Nothing of the server's is ours.
-struct Theirs;
 
 impl Provider for External {
     fn name(&self) -> &'static str {
@@ -72,7 +68,7 @@ async fn start(url: &str, request: &ServerRequest) -> Result<Started> {
             url: Some(options),
             parameters: parameters(url),
         },
-        holder: Box::new(Theirs),
+        holder: Box::new(Lent(())),
     })
 }
 
@@ -153,24 +149,6 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-impl Holder for Theirs {
-    fn stop(self: Box<Self>) -> Boxed<'static, Result<()>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn keep(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-
-    fn share(self: Box<Self>, _note: &Note) -> Result<()> {
-        Ok(())
-    }
-
-    fn log_tail(&self) -> Option<String> {
-        None
-    }
 }
 
 #[cfg(test)]

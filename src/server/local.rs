@@ -14,6 +14,7 @@ use super::binaries::{self, Binaries};
 use super::choice::ServerRequest;
 use super::claim::Claim;
 use super::note::Note;
+use super::process::blocking;
 use super::provider::{Address, Boxed, Holder, Provider, Started, connected, generated_password};
 use super::registry::Registry;
 use super::runner::{Postmaster, Runner};
@@ -227,13 +228,4 @@ fn free_port() -> Result<u16> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(|error| Error::Server(format!("no free port on 127.0.0.1: {error}")))
-}
-
-/// Work on files and processes, off the threads that run tasks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -41,6 +41,27 @@ pub(super) trait Holder: Send + Sync {
     fn log_tail(&self) -> Option<String>;
 }
 
+/// A server that is not ours to end; what is held lasts as long as its use.
+pub(super) struct Lent<T>(pub(super) T);
+
+impl<T: Send + Sync> Holder for Lent<T> {
+    fn stop(self: Box<Self>) -> Boxed<'static, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn keep(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    fn share(self: Box<Self>, _note: &Note) -> Result<()> {
+        Ok(())
+    }
+
+    fn log_tail(&self) -> Option<String> {
+        None
+    }
+}
+
 /// A server that answers.
 pub(super) struct Started {
     /// What it is and where from, after the version: `from /usr/lib/postgresql/15/bin`.

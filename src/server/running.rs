@@ -91,7 +91,7 @@ impl Server {
         self.kind
     }
 
-    /// Whether it ends with this run, and all databases in it.
+    /// Whether it was started for tests: what is in it ends with it.
     #[must_use]
     pub fn is_disposable(&self) -> bool {
         self.kind() != "external"

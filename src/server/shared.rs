@@ -9,7 +9,8 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::choice::{ServerChoice, ServerRequest};
 use super::note::Note;
-use super::provider::{Boxed, Holder, Started};
+use super::process::blocking;
+use super::provider::{Lent, Started};
 use super::registry::Registry;
 use super::running::Server;
 use super::{leftovers, start, watch};
@@ -20,12 +21,6 @@ const FORMAT: u32 = 1;
 
 /// The names of the kinds of servers that can be shared.
 const KINDS: [&str; 2] = ["docker", "local"];
-
-/// A use of a shared server: while it lives the server does not end, and its entry stays.
-struct Use {
-    _session: PgConnection,
-    _entry: File,
-}
 
 /// Gets a server that other processes have, too, if they ask for the same and give the same key. Whoever gives another
 /// key has another server, with roles of its own. It ends when nobody has used it for as long as `idle`, counted from the
@@ -66,15 +61,6 @@ async fn enter(key: &str, request: &ServerRequest, idle: Duration) -> Result<Opt
     Ok(None)
 }
 
-/// Waiting for locks, off the threads that run tasks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
 /// Enters a server that somebody left.
 async fn open(note: Note, entry: File, request: &ServerRequest, idle: Duration) -> Result<Server> {
     let (address, administrator) = (note.address(), note.administrator());
@@ -95,10 +81,8 @@ async fn open(note: Note, entry: File, request: &ServerRequest, idle: Duration) 
         address,
         administrator,
         maintenance_database: note.maintenance_database,
-        holder: Box::new(Use {
-            _session: session,
-            _entry: entry,
-        }),
+        // While the session lives the server does not end, and while the entry is held it stays.
+        holder: Box::new(Lent((session, entry))),
     };
     Server::new(kind, started, request, &[]).await
 }
@@ -119,22 +103,4 @@ fn digest(request: &ServerRequest, key: &str) -> String {
         .take(8)
         .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     format!("{number:016x}")
-}
-
-impl Holder for Use {
-    fn stop(self: Box<Self>) -> Boxed<'static, Result<()>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn keep(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-
-    fn share(self: Box<Self>, _note: &Note) -> Result<()> {
-        Ok(())
-    }
-
-    fn log_tail(&self) -> Option<String> {
-        None
-    }
 }
