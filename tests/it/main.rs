@@ -17,6 +17,7 @@ mod scratch;
 mod seed;
 mod server;
 mod sources;
+mod tenant_roles;
 mod tidy;
 mod tried;
 mod types;
