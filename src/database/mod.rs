@@ -1,6 +1,7 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod inherited;
 mod kept;
 mod lease;
 mod partition;
@@ -15,6 +16,7 @@ pub use kept::{keep, remove};
 pub use partition::complete_partitions;
 pub use tenants::Lasting;
 
+use self::inherited::inherited;
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};
 use crate::model::{Catalog, MigrateAs, literal, quoted};
@@ -176,6 +178,9 @@ impl<'a> Databases<'a> {
         )
         .await?;
         self.made.push(name.to_owned());
+        if template != "template0" {
+            execute(&mut self.maintenance, &inherited(template, name)).await?;
+        }
         execute(
             &mut self.maintenance,
             &format!(

@@ -370,7 +370,10 @@ impl Harness {
                 .await?;
         }
         let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
-        sources.describe(&mut connection).await?;
+        let search_path = self.search_path(&mut connection, &ground.schema).await?;
+        sources
+            .describe(&mut connection, search_path.as_deref())
+            .await?;
         connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {

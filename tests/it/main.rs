@@ -14,6 +14,7 @@ mod reference;
 mod regressions;
 mod schemas;
 mod scratch;
+mod search_path;
 mod seed;
 mod server;
 mod sources;
