@@ -43,7 +43,9 @@ pub use report::{
 };
 pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, others_first, permuted, together, without};
+pub use seeding::{
+    Loaded, late_columns, late_update, others_first, permuted, planner, together, without,
+};
 pub use settings::{
     Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
     ServerText, Settings, Shard, TenantSettings,
