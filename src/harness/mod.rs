@@ -33,7 +33,7 @@ use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
     Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, load_all};
@@ -212,7 +212,7 @@ impl Harness {
                 .seed(
                     server,
                     &mut databases,
-                    (migrations, false),
+                    (migrations, None),
                     timings,
                     progress,
                 )
@@ -272,13 +272,13 @@ impl Harness {
         Ok((databases, timings))
     }
 
-    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them. Where nothing is `queried`,
-    /// there are none whose values break what is evaluated on them.
+    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them. With `queries` there are
+    /// rows that these would like to meet, and others' whose values break what is evaluated on them.
     async fn seed(
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        (migrations, queried): (MigrationSet, bool),
+        (migrations, queries): (MigrationSet, Option<&[Query]>),
         mut timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<Ground> {
@@ -302,8 +302,9 @@ impl Harness {
         schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
         let mut genes = self.genes(seed);
-        if queried {
+        if let Some(queries) = queries {
             genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(&schema.catalog, queries);
         }
         let (worlds, _) = self
             .populate(&mut connection, schema.of_worlds(), genes, socket)
@@ -376,9 +377,10 @@ impl Harness {
             stored,
             mut sources,
         } = input;
-        let queried = self.settings.run.record || !sources.queries.is_empty();
+        let any = self.settings.run.record || !sources.queries.is_empty();
+        let queries = any.then_some(sources.queries.as_slice());
         let ground = self
-            .seed(server, databases, (migrations, queried), timings, progress)
+            .seed(server, databases, (migrations, queries), timings, progress)
             .await?;
         if self.settings.run.record {
             self.record(server, databases, &ground, &mut sources, progress)

@@ -39,6 +39,17 @@ impl Catalog {
         self.roots().find(|table| table.name.is(object))
     }
 
+    /// The table that a query means by this name: in its schema, or in `public`, or the only one of the name.
+    #[must_use]
+    pub fn table_called(&self, relation: &str, schema: Option<&str>) -> Option<RelationName> {
+        let wanted = RelationName::new(schema.unwrap_or("public"), relation);
+        if schema.is_some() || self.tables.contains_key(&wanted) {
+            return self.tables.contains_key(&wanted).then_some(wanted);
+        }
+        let mut tables = self.tables.keys();
+        tables.find(|table| table.name == relation).cloned()
+    }
+
     /// The one of the definers that is printed so.
     #[must_use]
     pub fn definer(&self, object: &str) -> Option<&Definer> {

@@ -20,6 +20,7 @@ mod settings;
 mod tenancy;
 mod token;
 mod trial;
+mod wish;
 
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
@@ -53,3 +54,4 @@ pub use settings::{
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
 pub use trial::{Candidate, Condition, Judgement, Question};
+pub use wish::{Want, Wish};
