@@ -6,8 +6,7 @@ use super::attempts::{LAYOUTS, attempts_of, executed_at, groups, stages, witness
 use super::evidence::{Evidence, evidence};
 use super::reproduction::reproduction;
 use crate::model::{
-    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Returns, Severity,
-    Verdict,
+    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Severity, Verdict,
 };
 use crate::query::{Binding, infer};
 
@@ -16,16 +15,11 @@ pub(super) fn query(object: &str, sql: String, arguments: Vec<(Option<String>, S
     let (parameters, types) = arguments.into_iter().unzip();
     Query {
         object: object.to_owned(),
-        file: String::new(),
-        line: 0,
         sql,
-        shown: None,
         parameters,
-        samples: Vec::new(),
         types,
-        problem: None,
-        returns: Returns::Many,
         tenant: QueryTenant::Context,
+        ..Query::default()
     }
 }
 

@@ -15,6 +15,8 @@ use crate::model::{Catalog, RelationName, View};
 /// column of another table of the same query.
 pub(super) struct Reader<'a> {
     catalog: &'a Catalog,
+    /// The schemas of the query's `search_path`.
+    schemas: Vec<String>,
     aliases: Vec<(String, RelationName)>,
     pairs: Vec<(usize, Option<String>, String, char)>,
     /// Columns that are compared with each other.
@@ -157,9 +159,14 @@ impl Visitor for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(catalog: &'a Catalog, inferred: &'a mut Inferred) -> Self {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        schemas: Vec<String>,
+        inferred: &'a mut Inferred,
+    ) -> Self {
         Self {
             catalog,
+            schemas,
             aliases: Vec::new(),
             pairs: Vec::new(),
             equal: Vec::new(),
@@ -442,8 +449,8 @@ impl<'a> Reader<'a> {
         self.known(&relation, schema.as_deref())
     }
 
-    /// The table of this name: in its schema, or in `public`, or the only one of the name.
+    /// The table that the query means by this name.
     fn known(&self, relation: &str, schema: Option<&str>) -> Option<RelationName> {
-        self.catalog.table_called(relation, schema)
+        self.catalog.table_called(relation, schema, &self.schemas)
     }
 }

@@ -23,9 +23,11 @@ const ARMS: usize = 8;
 pub fn wishes(catalog: &Catalog, queries: &[Query]) -> BTreeSet<Wish> {
     let mut reader = Reader {
         catalog,
+        schemas: Vec::new(),
         found: BTreeSet::new(),
     };
     for query in queries.iter().filter(|query| query.problem.is_none()) {
+        reader.schemas = query.schemas();
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql));
         for statement in parsed.iter().flatten() {
             let _ = statement.visit(&mut reader);
@@ -46,6 +48,8 @@ type Arm = Vec<Atom>;
 
 struct Reader<'a> {
     catalog: &'a Catalog,
+    /// Of the query's `search_path`.
+    schemas: Vec<String>,
     found: BTreeSet<Wish>,
 }
 
@@ -114,7 +118,9 @@ impl Reader<'_> {
                 ..
             } = factor
                 && let Some((relation, schema)) = last(name)
-                && let Some(table) = self.catalog.table_called(&relation, schema.as_deref())
+                && let Some(table) =
+                    self.catalog
+                        .table_called(&relation, schema.as_deref(), &self.schemas)
             {
                 let called = alias.as_ref().map_or(relation, |alias| folded(&alias.name));
                 tables.push((called, table));

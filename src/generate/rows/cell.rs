@@ -30,8 +30,11 @@ impl<'a> Maker<'a> {
             } else if absence == Absence::Gone {
                 draft.place.row == 0 || (!dice.one_in(4) && draft.place.row != 3)
             } else if absence == Absence::Event {
-                // Two rows with it, two without: with what is so in every other row it meets in all ways.
-                draft.place.row.div_ceil(2) % 2 == 1
+                // Two rows with it, two without, and the other way round when the states begin anew: with each of them, and
+                // with what is so in every other row, it meets in both ways.
+                let states = draft.table.states.max(2);
+                let (round, state) = (draft.place.row / states, draft.place.row % states);
+                (state.div_ceil(2) + round) % 2 == 1
             } else {
                 draft.place.row > 0 && dice.one_in(8)
             })
