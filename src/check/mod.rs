@@ -4,6 +4,7 @@
 //! database: what it wants tried stands in the case.
 
 mod attempts;
+mod broken;
 mod checks;
 pub mod coverage;
 mod crossing;
@@ -15,6 +16,7 @@ mod pair;
 mod policy;
 mod reproduction;
 mod row;
+mod sample;
 mod witness;
 
 pub use attempts::{LAYOUTS, WORLDS};
