@@ -29,7 +29,8 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
             )
         } else {
             format!(
-                "Look for what lets the row pass {}: a trigger, or rows of {} that are not their tenant's",
+                "Look for what lets the row pass {}: triggers that are off (ALTER TABLE … ENABLE TRIGGER ALL), a trigger that \
+                 writes, or rows of {} that are not their tenant's",
                 printed(&key.name),
                 key.target
             )

@@ -3,6 +3,7 @@
 //! A check plans cases from the catalog, the tenancy and the worlds, and judges what came of them. It knows no
 //! database: what it wants tried stands in the case.
 
+mod aftermath;
 mod attempts;
 mod checks;
 pub mod coverage;
@@ -13,8 +14,10 @@ mod mended;
 mod page;
 mod pair;
 mod policy;
+mod reference;
 mod reproduction;
 mod row;
+mod ways;
 mod witness;
 
 pub use attempts::{LAYOUTS, WORLDS};

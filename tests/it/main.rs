@@ -20,3 +20,4 @@ mod sources;
 mod tidy;
 mod tried;
 mod types;
+mod unchecked;
