@@ -3,7 +3,7 @@
 
 use super::Scene;
 use super::row::{RowRef, acting, foreign, spare};
-use crate::model::{Catalog, Cell, Class, ForeignKey, Table};
+use crate::model::{Catalog, Cell, Class, ForeignKey, Table, literal};
 
 /// The key that is printed so, and its table.
 pub(super) fn find<'a>(catalog: &'a Catalog, object: &str) -> Option<(&'a Table, &'a ForeignKey)> {
@@ -23,6 +23,50 @@ pub(super) fn tenant_pair<'a>(
     let own = scene.tenancy.tenant_column(&table.name)?;
     let theirs = scene.tenancy.tenant_column(&key.target)?;
     key.pairs().find(|pair| *pair == (own, theirs))
+}
+
+/// The keys that can cross tenants, and their tables.
+pub(super) fn all(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &ForeignKey)> {
+    let tables = scene.catalog.roots();
+    tables
+        .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
+        .filter(move |(table, key)| outside(scene, table, key).is_none())
+}
+
+/// The columns of the key that say what is referred to, and not whose the row is.
+pub(super) fn named_columns<'a>(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &'a ForeignKey,
+) -> Vec<&'a str> {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    let columns = key.columns.iter().map(String::as_str);
+    columns.filter(|column| Some(*column) != tenant).collect()
+}
+
+/// The query that shows the key as it is.
+pub(super) fn definition(table: &Table, key: &ForeignKey) -> String {
+    format!(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = {}::regclass AND conname = {};",
+        literal(&table.name.quoted()),
+        literal(&key.name)
+    )
+}
+
+/// Where a key of several columns has the child's tenant column: that, what stands opposite, and the parent's tenant
+/// column.
+pub(super) fn opposites<'a>(
+    scene: Scene<'a>,
+    table: &Table,
+    key: &'a ForeignKey,
+) -> Option<(&'a str, &'a str, &'a str)> {
+    let own = scene.tenancy.tenant_column(&table.name)?;
+    let theirs = match scene.tenancy.classes.get(&key.target)? {
+        Class::Scoped { column } => column.as_str(),
+        _ => return None,
+    };
+    let (own, opposite) = key.pairs().find(|(child, _)| *child == own)?;
+    (key.columns.len() > 1).then_some((own, opposite, theirs))
 }
 
 /// Why a key is not attacked, if it isn't.

@@ -89,6 +89,12 @@ impl Check for CrossTenantReference {
                 .then_delete(case)
                 .map_or(verdict, |case| Verdict::FollowUp(Box::new(case))),
             Verdict::Held(_) | Verdict::Leaked(_) => verdict,
+            _ if reference::opposites(scene, table, key)
+                .is_some_and(|(_, opposite, theirs)| opposite != theirs) =>
+            {
+                let reason = "it compares the tenant with something else: see mispaired-key";
+                Verdict::NotApplicable(reason.to_owned())
+            }
             _ if case.subject.ends_with(AGAIN) || case.attempts.is_empty() => verdict,
             _ => Verdict::FollowUp(Box::new(Case {
                 subject: format!("{}{AGAIN}", case.subject),
