@@ -20,6 +20,7 @@ mod optional_reference_refused;
 mod partition_past_policies;
 mod policy_in_prepared_plan;
 mod query_interference;
+mod reference_without_key;
 mod row_level_security_read;
 mod row_level_security_write;
 mod set_null_clears_tenant;
@@ -41,6 +42,7 @@ register! {
     partition_past_policies,
     policy_in_prepared_plan,
     query_interference,
+    reference_without_key,
     row_level_security_read,
     row_level_security_write,
     set_null_clears_tenant,
