@@ -35,7 +35,7 @@ pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;
-pub use query::{Query, QueryTenant, Returns};
+pub use query::{LOOKING, Query, QueryTenant, Returns};
 pub use regression::{Regression, StoredRow};
 pub use report::{
     Coverage, DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
