@@ -1,6 +1,7 @@
 //! What is tried of a query: each binding in each world, as the owner or as the application.
 
 use super::Scene;
+use super::shadow::split;
 use super::witness::{crossings, digests};
 use crate::model::{
     Access, Attempt, Case, Cell, Context, Observation, Purpose, Query, QueryTenant, Session, Stage,
@@ -62,8 +63,11 @@ pub(super) fn stages(poisoned: bool) -> Vec<Stage> {
         .collect()
 }
 
+/// Attempts, and what was seen of each.
+pub(super) type Tried<'c, 's> = (&'c [Attempt], &'s [Observation]);
+
 /// The attempts of each binding with what was seen.
-pub(super) type Groups<'c, 's> = Vec<(&'c [Attempt], &'s [Observation])>;
+pub(super) type Groups<'c, 's> = Vec<Tried<'c, 's>>;
 
 /// Tells the bindings of a case apart: each begins where nobody else is.
 pub(super) fn groups<'c, 's>(case: &'c Case, seen: &'s [Observation]) -> Groups<'c, 's> {
@@ -71,7 +75,8 @@ pub(super) fn groups<'c, 's>(case: &'c Case, seen: &'s [Observation]) -> Groups<
         kind: WorldKind::Absent,
         layout: 0,
     };
-    let attempts = case.attempts.chunk_by(|_, next| next.stage != first);
+    let ((attempts, seen), _) = split(case, seen);
+    let attempts = attempts.chunk_by(|_, next| next.stage != first);
     let mut rest = seen;
     attempts
         .map(|attempts| {

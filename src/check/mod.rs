@@ -21,12 +21,14 @@ mod reference;
 mod reproduction;
 mod row;
 mod sample;
+mod shadow;
 mod ways;
 mod witness;
 
 pub use attempts::{LAYOUTS, WORLDS};
 pub use checks::ALL;
 pub use page::Page;
+pub use shadow::shadow_policies;
 pub use witness::not_ours;
 
 use crate::model::{Case, Catalog, Cell, Observation, Query, Stage, Tenancy, Verdict, Worlds};

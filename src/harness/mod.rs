@@ -428,6 +428,7 @@ impl Harness {
             catalog: &ground.schema.catalog,
             tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
+            shadow: crate::check::shadow_policies(scene),
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),

@@ -25,6 +25,8 @@ pub enum Context {
 pub enum Stage {
     /// The seeded database, as `--keep` leaves it.
     Seeded,
+    /// The seeded database with policies of the harness's own in place of the user's.
+    Shadowed,
     /// A copy of the seeded database that is thrown away: what is committed stays.
     Thrown,
     /// The acting tenant's rows and everyone else's as in this world, loaded in one of several physical orders.

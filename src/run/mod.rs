@@ -43,6 +43,8 @@ pub struct Arena<'a> {
     pub tenancy: &'a Tenancy,
     /// The rows.
     pub worlds: &'a Worlds,
+    /// What puts policies of the harness's own in place of the user's ([`Stage::Shadowed`]); rolled back.
+    pub shadow: Vec<String>,
     /// The bound on a statement, in seconds.
     pub timeout: u32,
 }
@@ -103,7 +105,7 @@ pub async fn run(
         match (session, stage) {
             (Login::Application, _) => application.push((stage, unset, places)),
             (Login::Owner, Stage::Thrown) => committed.extend(places),
-            (Login::Owner, Stage::Seeded) => owner.push((stage, unset, places)),
+            (Login::Owner, Stage::Seeded | Stage::Shadowed) => owner.push((stage, unset, places)),
             (Login::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
         }
     }
@@ -181,6 +183,9 @@ fn describe(session: Login, stage: Stage, attempts: usize) -> String {
     let what = match (session, stage) {
         (Login::Application, _) => "as the application".to_owned(),
         (Login::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
+        (Login::Owner, Stage::Shadowed) => {
+            "on the seeded database under policies of the harness's own".to_owned()
+        }
         (Login::Owner, Stage::Thrown) => "on a copy that is thrown away".to_owned(),
         (Login::Owner, Stage::World { kind, layout }) => {
             format!(
@@ -224,6 +229,15 @@ impl Owner {
                     let mut session = Session::open(&arena.blank, arena.timeout).await?;
                     let connection = &mut session.connection;
                     execute(connection, "SAVEPOINT watertight_stage").await?;
+                    session
+                }
+                (Stage::Shadowed, _) => {
+                    let mut session = Session::open(&arena.seeded, arena.timeout).await?;
+                    let policies = arena.shadow.join(";\n");
+                    if execute(&mut session.connection, &policies).await.is_err() {
+                        // A type that can't be compared, a lock: what would have been seen is not known.
+                        break;
+                    }
                     session
                 }
                 (Stage::Seeded | Stage::Thrown, _) => {

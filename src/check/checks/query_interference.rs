@@ -9,12 +9,12 @@ use crate::check::evidence::{Evidence, evidence, is_late};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
 use crate::check::witness::digests;
-use crate::check::{Check, Page, Scene, row};
+use crate::check::{Check, Page, Scene, row, shadow};
 use crate::model::{
     Attempt, Case, Cell, Defect, Observation, Output, Query, QueryTenant, Severity, Stage, Tokens,
     Verdict, WorldKind,
 };
-use crate::query::{Binding, bindings, infer, tenant_parameter};
+use crate::query::{Binding, Comparison, bindings, infer, tenant_parameter};
 
 /// The check.
 pub(crate) static CHECK: QueryInterference = QueryInterference;
@@ -32,8 +32,9 @@ impl Check for QueryInterference {
                    keys allow it,\nand others whose values break what is evaluated on them: zeros, text that is no \
                    number. What it returns, counts and fails with must be the same, no returned value may be \
                    another's (canaries), and\nothers' rows must be as before. What varies over its own rows alone, \
-                   loaded in three orders, is no leak.\nRow-level security is out of the way: the query itself must be \
-                   right.",
+                   loaded in three orders, is no leak.\nWhere no world shows anything, another organisation asks in \
+                   the seeded database, under policies of the harness's own\nand without them. A difference that is there, \
+                   too, once everybody else's rows are deleted is a leak.\nRow-level security is out of the way: the query itself must be right.",
             why: "A lost predicate, an OR without parentheses, a join or a subquery that does not repeat the tenant \
                   shows, counts\nor changes another organisation's rows, though each table and policy is right.",
             example: "SELECT p.* FROM people p JOIN notes n ON n.person_id = p.id WHERE p.organisation_id = $1;",
@@ -45,14 +46,20 @@ impl Check for QueryInterference {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
+        let shadow = shadow::worlds(scene);
         scene
             .queries
             .iter()
-            .map(|query| Case {
-                check: self.page().id,
-                object: query.object.clone(),
-                subject: String::new(),
-                attempts: attempts(scene, query, None),
+            .map(|query| {
+                let mut attempts = attempts(scene, query, None);
+                let shadow = shadow.iter();
+                attempts.extend(shadow.flat_map(|worlds| shadow::shadowed(scene, worlds, query)));
+                Case {
+                    check: self.page().id,
+                    object: query.object.clone(),
+                    subject: String::new(),
+                    attempts,
+                }
             })
             .collect()
     }
@@ -207,11 +214,15 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             None => Verdict::Held("these rows do not show it".to_owned()),
         };
     }
+    if case.subject == shadow::CONFIRMED {
+        return shadow::confirmed(scene, (&case.attempts, seen));
+    }
     let Some(leak) = leak(scene, case, seen) else {
         if case.subject.starts_with(AGAIN) {
             return not_again(case);
         }
-        if seen.iter().any(is_late) {
+        let ((_, in_worlds), shadowed) = shadow::split(case, seen);
+        if in_worlds.iter().any(is_late) {
             return Verdict::Inconclusive(
                 "it took longer than a statement may: --timeout gives it more".to_owned(),
             );
@@ -219,7 +230,21 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         if makes_tenants(scene, query) {
             return Verdict::NotApplicable("it makes organisations, and reads no rows".to_owned());
         }
-        return control(scene, query, case, &groups(case, seen));
+        let groups = groups(case, seen);
+        let verdict = control(scene, query, case, &groups);
+        return match (verdict, shadow::compared(&groups, shadowed)) {
+            (
+                verdict @ (Verdict::Held(_) | Verdict::Inconclusive(_)),
+                Some(Comparison::Different(_)),
+            ) => {
+                let again = shadow::again(scene, case, shadowed.0);
+                again.map_or(verdict, |case| Verdict::FollowUp(Box::new(case)))
+            }
+            (Verdict::Held(reason), Some(_)) => {
+                Verdict::Held(format!("{reason} and under policies of the harness's own"))
+            }
+            (verdict, _) => verdict,
+        };
     };
     if !case.subject.starts_with(AGAIN) {
         return Verdict::FollowUp(Box::new(Case {
