@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 /// Book-keeping tables of migration tools: nobody's rows.
-const HISTORIES: [&str; 14] = [
+const HISTORIES: [&str; 24] = [
     "_sqlx_migrations",
     "flyway_schema_history",
     "schema_migrations",
@@ -22,7 +22,37 @@ const HISTORIES: [&str; 14] = [
     "databasechangelog",
     "databasechangeloglock",
     "refinery_schema_history",
+    "pgmigrations",
+    "__drizzle_migrations",
+    "SequelizeMeta",
+    "mikro_orm_migrations",
+    "kysely_migration",
+    "kysely_migration_lock",
+    "atlas_schema_revisions",
+    "__EFMigrationsHistory",
+    "doctrine_migration_versions",
+    "phinxlog",
 ];
+
+/// Book-keeping tables whose names alone could be anybody's, and a column that no other table of that name would have.
+const COMMON: [(&str, &[&str]); 2] = [
+    ("migrations", &["id", "migration", "batch"]),
+    ("migrations", &["id", "timestamp", "name"]),
+];
+
+/// Whether a migration tool keeps its books in the table.
+fn is_history(table: &Table) -> bool {
+    let name = table.name.name.as_str();
+    let has = |columns: &[&str]| {
+        table.columns.len() == columns.len()
+            && columns.iter().all(|column| table.column(column).is_some())
+    };
+    HISTORIES.contains(&name)
+        || table.name.schema == "sqitch"
+        || COMMON
+            .iter()
+            .any(|(common, columns)| *common == name && has(columns))
+}
 
 /// Classifies every table.
 ///
@@ -52,7 +82,7 @@ pub fn classify(
                     column: column.clone(),
                 },
             );
-        } else if HISTORIES.contains(&table.name.name.as_str()) {
+        } else if is_history(table) {
             tenancy.classes.insert(table.name.clone(), Class::History);
         }
     }

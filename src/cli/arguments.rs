@@ -89,9 +89,8 @@ struct SchemaOptions {
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
-    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
-    #[arg(long, value_name = "ROLE")]
-    migrate_as: Option<String>,
+    #[command(flatten)]
+    migrate: MigrateOptions,
     /// The column that says whose row it is [default: `organisation_id`]
     #[arg(long, value_name = "NAME")]
     tenant_column: Option<String>,
@@ -108,6 +107,32 @@ struct SchemaOptions {
     /// Run COMMAND on a seeded database, and test every distinct statement that it sent
     #[arg(long)]
     record: bool,
+}
+
+/// How the migrations run.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_field_names, reason = "each is called as its option is")]
+struct MigrateOptions {
+    /// Run this instead of reading migrations: any tool, with `DATABASE_URL` and the `PG…` variables of a new database
+    #[arg(long, value_name = "COMMAND")]
+    migrate_command: Option<String>,
+    /// The bound of each statement of the migrations, or of COMMAND, in seconds [default: ten times --timeout]
+    #[arg(long, value_name = "SECONDS")]
+    migrate_timeout: Option<String>,
+    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
+    #[arg(long, value_name = "ROLE")]
+    migrate_as: Option<String>,
+}
+
+impl MigrateOptions {
+    fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        [
+            ("migrate_command", self.migrate_command),
+            ("migrate_timeout", self.migrate_timeout),
+            ("migrate_as", self.migrate_as),
+        ]
+        .into_iter()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -212,9 +237,8 @@ pub(super) struct Seed {
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
-    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
-    #[arg(long, value_name = "ROLE")]
-    migrate_as: Option<String>,
+    #[command(flatten)]
+    migrate: MigrateOptions,
     /// The column that says whose row it is [default: `organisation_id`]
     #[arg(long, value_name = "NAME")]
     tenant_column: Option<String>,
@@ -235,7 +259,6 @@ impl Seed {
             ("image", self.image),
             ("pg_bin", self.pg_bin),
             ("migrations", self.migrations),
-            ("migrate_as", self.migrate_as),
             ("tenant_column", self.tenant_column),
             ("tenant_table", self.tenant_table),
         ];
@@ -243,6 +266,7 @@ impl Seed {
             config: self.config,
             options: texts
                 .into_iter()
+                .chain(self.migrate.texts())
                 .filter_map(|(key, text)| Some((key, vec![text?])))
                 .collect(),
             command: Vec::new(),
@@ -259,7 +283,6 @@ impl TestDb {
             ("image", self.server.image),
             ("pg_bin", self.server.pg_bin),
             ("migrations", self.schema.migrations),
-            ("migrate_as", self.schema.migrate_as),
             ("tenant_column", self.schema.tenant_column),
             ("tenant_table", self.schema.tenant_table),
             ("queries", self.schema.queries),
@@ -290,6 +313,7 @@ impl TestDb {
         ];
         let texts = texts
             .into_iter()
+            .chain(self.schema.migrate.texts())
             .filter_map(|(key, text)| Some((key, vec![text?])));
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let flags = flags.into_iter().filter(|(_, flag)| *flag);

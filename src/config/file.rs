@@ -31,9 +31,10 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
     root.known(&[
         "run", "migrate", "tenant", "access", "generate", "queries", "allow",
     ])?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    folder.clone_into(&mut settings.migrate.folder);
     if let Some(migrate) = root.section("migrate")? {
         migrate.known(&["path", "command"])?;
-        let folder = path.parent().unwrap_or(Path::new(""));
         settings.migrate.path = migrate.text("path")?.map(|path| folder.join(path));
         settings.migrate.command = migrate.text("command")?;
     }

@@ -21,12 +21,14 @@ pub(super) enum Kind {
 }
 
 /// The options by their keys.
-const OPTIONS: [(&str, Kind); 28] = [
+const OPTIONS: [(&str, Kind); 30] = [
     ("server", Kind::Text),
     ("postgres", Kind::List),
     ("image", Kind::Text),
     ("pg_bin", Kind::Text),
     ("migrations", Kind::Text),
+    ("migrate_command", Kind::Text),
+    ("migrate_timeout", Kind::Number),
     ("tenant_column", Kind::Text),
     ("tenant_table", Kind::Text),
     ("queries", Kind::Text),
@@ -214,7 +216,16 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         "postgres" => run.postgres = given.majors()?,
         "image" => run.image = Some(given.one()?.to_owned()),
         "pg_bin" => run.pg_bin = Some(given.path()?),
-        "migrations" => settings.migrate.path = Some(given.path()?),
+        "migrations" => {
+            settings.migrate.path = Some(given.path()?);
+            // Said later or nearer than a command: it is the files that are meant.
+            settings.migrate.command = None;
+        }
+        "migrate_command" => settings.migrate.command = Some(given.one()?.to_owned()),
+        "migrate_timeout" => {
+            let seconds = given.number(1, 86_400)? as u64;
+            settings.migrate.timeout = Some(Duration::from_secs(seconds));
+        }
         "tenant_column" => {
             given.one()?.clone_into(&mut settings.tenant.column);
             settings.tenant.column_given = true;

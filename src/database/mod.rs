@@ -5,6 +5,7 @@ mod kept;
 mod lease;
 mod partition;
 mod published;
+mod tool;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -84,10 +85,15 @@ impl<'a> Databases<'a> {
         let template = self.template.clone();
         let comment = format!("watertight template {FORMAT} {}", migrations.digest());
         self.create(&template, "template0", &comment).await?;
+        if let Some(tool) = &migrations.tool {
+            let run = tool::run(tool, self.server, &self.owner, &template, migrations.limit);
+            Box::pin(run).await?;
+            return Ok(Applied::default());
+        }
         let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
-        let applied = apply(migrations, &mut connection).await;
+        let applied = Box::pin(apply(migrations, &mut connection)).await?;
         connection.close().await.doing("close a connection")?;
-        applied
+        Ok(applied)
     }
 
     /// How to connect to the template as its owner.

@@ -1,14 +1,19 @@
 //! Applies a [`MigrationSet`].
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::time::timeout;
 
 use super::failure;
 use super::history::{self, History};
 use super::set::MigrationSet;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::Statement;
+
+/// The server ends a statement that takes too long; one that it doesn't end is given up after so long.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What [`apply`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +34,7 @@ pub async fn apply(set: &MigrationSet, connection: &mut PgConnection) -> Result<
     let history = history::open(connection).await?;
     refuse_changes(set, &history)?;
     let mut done = Applied::default();
+    limit_statements(connection, set.limit).await?;
     for migration in &set.migrations {
         if history.get(&migration.name) == Some(&migration.checksum) {
             done.skipped += 1;
@@ -40,10 +46,11 @@ pub async fn apply(set: &MigrationSet, connection: &mut PgConnection) -> Result<
             transaction: migration.transaction,
             name: &migration.name,
             checksum: Some(&migration.checksum),
+            limit: set.limit,
         };
         script.run(connection).await?;
         if set.resets_session {
-            reset(connection).await?;
+            reset(connection, set.limit).await?;
         }
         done.applied += 1;
     }
@@ -75,11 +82,21 @@ fn refuse_changes(set: &MigrationSet, history: &History) -> Result<()> {
 }
 
 /// Takes back the settings that a migration left, for conventions where each has a session of its own.
-pub(super) async fn reset(connection: &mut PgConnection) -> Result<()> {
+pub(super) async fn reset(connection: &mut PgConnection, limit: Duration) -> Result<()> {
     sqlx::raw_sql("RESET ALL")
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .doing("reset the session after a migration")?;
+    limit_statements(connection, limit).await
+}
+
+/// Has the server end a statement that takes too long. A migration may set that otherwise, as dumps do.
+pub(super) async fn limit_statements(connection: &mut PgConnection, limit: Duration) -> Result<()> {
+    let sql = format!("SET statement_timeout = {}", limit.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .doing("limit the time of migrations")?;
     Ok(())
 }
 
@@ -91,6 +108,8 @@ pub(super) struct Script<'a> {
     pub(super) name: &'a str,
     /// What to remember; nothing to forget the migration.
     pub(super) checksum: Option<&'a str>,
+    /// How long a statement may take.
+    pub(super) limit: Duration,
 }
 
 impl Script<'_> {
@@ -108,8 +127,10 @@ impl Script<'_> {
             }
         };
         if result.is_err() {
-            // Outside a transaction this warns and does nothing; a lost connection is told of already.
-            let _ = sqlx::raw_sql("ROLLBACK").execute(connection).await;
+            // Outside a transaction this warns and does nothing; a lost connection is told of already, and one whose
+            // statement goes on has no ear for it.
+            let rollback = sqlx::raw_sql("ROLLBACK").execute(connection);
+            let _ = timeout(GRACE, rollback).await;
         }
         result
     }
@@ -135,10 +156,13 @@ impl Script<'_> {
 
     async fn send(&self, connection: &mut PgConnection) -> Result<()> {
         for statement in self.statements {
-            sqlx::raw_sql(AssertSqlSafe(statement.text.clone()))
-                .execute(&mut *connection)
-                .await
-                .map_err(|error| failure::refused(self.file, statement, error))?;
+            let sent =
+                sqlx::raw_sql(AssertSqlSafe(statement.text.clone())).execute(&mut *connection);
+            match timeout(self.limit + GRACE, sent).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(failure::refused(self.file, statement, error)),
+                Err(_) => return Err(failure::endless(self.file, statement, self.limit)),
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
@@ -11,6 +12,10 @@ use crate::model::{ScriptError, Statement, TokenKind};
 /// The most lines, and the most characters of each, that are shown of a statement.
 const LINES: usize = 20;
 const CHARACTERS: usize = 160;
+
+/// The way out for a statement that only takes its time.
+const LONGER: &str =
+    "a longer time for each statement of the migrations: --migrate-timeout SECONDS";
 
 /// The error of a statement of a migration; another one where the server didn't refuse it but was gone.
 pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) -> Error {
@@ -40,6 +45,9 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             "\n  to run the file without a transaction: `-- no-transaction` as its first line",
         );
     }
+    if refusal.code() == "57014" {
+        let _ = write!(message, "\n  {LONGER}");
+    }
     MigrationError {
         file: file.to_owned(),
         line: place.map_or(statement.line, |place| statement.line_at(place)),
@@ -48,6 +56,12 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
         sqlstate: Some(refusal.code().to_owned()),
     }
     .into()
+}
+
+/// The error of a statement that went on although the server was to end it.
+pub(super) fn endless(file: &Path, statement: &Statement, limit: Duration) -> Error {
+    let message = format!("it did not end within {} s; {LONGER}", limit.as_secs());
+    wrong(file, statement, &message)
 }
 
 /// The error of something in a statement that is wrong without the server's say.

@@ -41,6 +41,25 @@ pub(super) fn migration_files(folder: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// The SQL files of a folder and of those below that don't undo anything, by their paths; or one file.
+pub(super) fn sql_below(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let mut files = Vec::new();
+    let _ = walk(path, &mut Vec::new(), &mut 0, true, &mut files);
+    let undoes = |file: &File| {
+        let name = file.name.to_lowercase();
+        ["down", "revert", "rollback", "undo"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    files.retain(|file| !undoes(file));
+    let mut paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).collect();
+    paths.sort();
+    paths
+}
+
 /// Adds the SQL files of a folder. `above` holds the real paths of the folders that led here.
 fn walk(
     folder: &Path,

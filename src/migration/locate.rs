@@ -235,6 +235,7 @@ ALTER POLICY own ON crm.people USING (false);
                 down: None,
             }],
             resets_session: true,
+            ..MigrationSet::default()
         };
         let relation = RelationName::parse(relation).unwrap();
         let place = set.locate(kind, &relation, name)?;

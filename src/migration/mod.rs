@@ -11,8 +11,10 @@ mod locate;
 mod read;
 mod revert;
 mod set;
+mod tool;
 
 pub use apply::{Applied, apply};
 pub use locate::ObjectKind;
 pub use revert::revert;
 pub use set::{Down, Migration, MigrationSet};
+pub use tool::Tool;

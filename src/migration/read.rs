@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::convention::{CONVENTIONS, Convention, Label, Part, Version};
 use super::failure;
-use super::files::{File, migration_files, not_unicode, relative};
+use super::files::{self, File, migration_files, not_unicode, relative};
 use super::set::{Down, Migration, MigrationSet, checksum};
 use crate::error::{Error, Result};
 use crate::model::{Statement, split};
@@ -34,9 +34,7 @@ pub(super) fn read(path: &Path) -> Result<MigrationSet> {
     let Some(first) = files.first() else {
         return Ok(MigrationSet {
             path: shown,
-            convention: "none",
-            migrations: Vec::new(),
-            resets_session: false,
+            ..MigrationSet::default()
         });
     };
     let convention = CONVENTIONS
@@ -48,7 +46,23 @@ pub(super) fn read(path: &Path) -> Result<MigrationSet> {
         convention: convention.name(),
         migrations: ordered(*convention, &files)?,
         resets_session: convention.resets_session(),
+        ..MigrationSet::default()
     })
+}
+
+/// The SQL files of a folder and of those below, or one file, to look for objects in; what can't be read is left out.
+pub(super) fn readable(path: &Path) -> Vec<Migration> {
+    let by_name = CONVENTIONS[CONVENTIONS.len() - 1];
+    let mut found = Vec::new();
+    for path in files::sql_below(path) {
+        let label = Label {
+            part: Part::Up,
+            version: None,
+            name: relative(&path).display().to_string(),
+        };
+        found.extend(migration(by_name, &path, label));
+    }
+    found
 }
 
 /// One file is one migration, whatever its name.
@@ -67,6 +81,7 @@ fn single(path: PathBuf) -> Result<MigrationSet> {
         convention: "one file",
         migrations: vec![migration],
         resets_session: true,
+        ..MigrationSet::default()
     })
 }
 

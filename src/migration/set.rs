@@ -1,13 +1,18 @@
 //! [`MigrationSet`]: what is to be applied, in order.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::tool::Tool;
 use crate::error::Result;
 use crate::model::Statement;
 
-/// The migrations of a folder or a file, in the order in which they are applied.
+/// How long a statement may take where nothing else was said.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// The migrations of a folder or a file, in the order in which they are applied; or a command that applies them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationSet {
     /// Where they were read from, as it was given.
@@ -19,6 +24,23 @@ pub struct MigrationSet {
     /// Whether the convention gives each migration a session with settings of its own (`search_path` …), as
     /// running `psql` for each file does. With the others a `SET` reaches the files after it.
     pub resets_session: bool,
+    /// What applies them instead of us; the migrations then only name the lines of findings.
+    pub tool: Option<Tool>,
+    /// How long a statement, or the command, may take.
+    pub limit: Duration,
+}
+
+impl Default for MigrationSet {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            convention: "none",
+            migrations: Vec::new(),
+            resets_session: false,
+            tool: None,
+            limit: LIMIT,
+        }
+    }
 }
 
 /// One migration.
@@ -66,6 +88,10 @@ impl MigrationSet {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
+        if let Some(tool) = &self.tool {
+            hash.update(format!("{tool:?}"));
+            return hexadecimal(&hash.finalize());
+        }
         for migration in &self.migrations {
             let line = format!(
                 "{:?} {} {}\n",
@@ -77,9 +103,21 @@ impl MigrationSet {
         hexadecimal(&hash.finalize())
     }
 
+    /// What a seed of rows may be made from: as the digest, but for a command the same in every run.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match &self.tool {
+            Some(tool) => checksum(tool.command.as_bytes()),
+            None => self.digest(),
+        }
+    }
+
     /// One line: how many, where, under which convention.
     #[must_use]
     pub fn describe(&self) -> String {
+        if let Some(tool) = &self.tool {
+            return format!("by `{}`", tool.command);
+        }
         let path = self.path.display();
         match self.migrations.len() {
             0 => format!("no migrations in {path}"),

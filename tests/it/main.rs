@@ -18,5 +18,6 @@ mod seed;
 mod server;
 mod sources;
 mod tidy;
+mod tool;
 mod tried;
 mod types;
