@@ -22,7 +22,7 @@ const PREFIX: &str = "WATERTIGHT_";
 const NO_OPTIONS: [&str; 3] = ["APP_URL", "TENANT", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 14] = [
     "migrations",
     "db/migrations",
     "sql/migrations",
@@ -30,6 +30,11 @@ const MIGRATIONS: [&str; 9] = [
     "src/main/resources/db/migration",
     "supabase/migrations",
     "prisma/migrations",
+    "drizzle",
+    "sqitch.plan",
+    "hasura/migrations",
+    "resources/db/migration",
+    "database/migration",
     "db/structure.sql",
     "schema.sql",
 ];

@@ -40,14 +40,37 @@ const COMMON: [(&str, &[&str]); 2] = [
     ("migrations", &["id", "timestamp", "name"]),
 ];
 
+/// Tables that are Supabase's own and not a project's.
+const STUBS: [(&str, &str, &str); 3] = [
+    ("auth", "users", "raw_app_meta_data"),
+    ("storage", "buckets", "allowed_mime_types"),
+    ("storage", "objects", "path_tokens"),
+];
+
 /// Whether a migration tool keeps its books in the table.
-fn is_history(table: &Table) -> bool {
+fn is_history(table: &Table, catalog: &Catalog) -> bool {
     let name = table.name.name.as_str();
     let has = |columns: &[&str]| {
         table.columns.len() == columns.len()
             && columns.iter().all(|column| table.column(column).is_some())
     };
+    let stub = STUBS.iter().any(|(schema, known, column)| {
+        (*schema, *known) == (table.name.schema.as_str(), name) && table.column(column).is_some()
+    });
+    // A project's own rows may belong to Supabase's users: then the project has to say whose these are.
+    let referred = || {
+        let mut others = catalog
+            .roots()
+            .filter(|other| other.name.schema != table.name.schema);
+        others.any(|other| {
+            other
+                .foreign_keys
+                .iter()
+                .any(|key| key.target == table.name)
+        })
+    };
     HISTORIES.contains(&name)
+        || (stub && !referred())
         || table.name.schema == "sqitch"
         || COMMON
             .iter()
@@ -82,7 +105,7 @@ pub fn classify(
                     column: column.clone(),
                 },
             );
-        } else if is_history(table) {
+        } else if is_history(table, catalog) {
             tenancy.classes.insert(table.name.clone(), Class::History);
         }
     }

@@ -111,14 +111,28 @@ struct SchemaOptions {
 
 /// How the migrations run.
 #[derive(Args, Debug)]
-#[expect(clippy::struct_field_names, reason = "each is called as its option is")]
 struct MigrateOptions {
+    /// How the files of migrations are named and run, as sqlx, Flyway or dbmate [default: found by what stands in them]
+    #[arg(long, value_name = "NAME")]
+    convention: Option<String>,
     /// Run this instead of reading migrations: any tool, with `DATABASE_URL` and the `PG…` variables of a new database
     #[arg(long, value_name = "COMMAND")]
     migrate_command: Option<String>,
     /// The bound of each statement of the migrations, or of COMMAND, in seconds [default: ten times --timeout]
     #[arg(long, value_name = "SECONDS")]
     migrate_timeout: Option<String>,
+    /// Make the roles that migrations name and that are not there, or these, as roles that can't log in
+    #[arg(
+        long,
+        value_name = "ROLES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    stub_roles: Option<String>,
+    /// Make the roles, schemas and functions first that Supabase's own projects have
+    #[arg(long)]
+    supabase: bool,
     /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
     #[arg(long, value_name = "ROLE")]
     migrate_as: Option<String>,
@@ -127,8 +141,11 @@ struct MigrateOptions {
 impl MigrateOptions {
     fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
         [
+            ("convention", self.convention),
             ("migrate_command", self.migrate_command),
             ("migrate_timeout", self.migrate_timeout),
+            ("stub_roles", self.stub_roles),
+            ("supabase", self.supabase.then(|| "true".to_owned())),
             ("migrate_as", self.migrate_as),
         ]
         .into_iter()

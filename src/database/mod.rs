@@ -14,8 +14,8 @@ pub use application::{application_login, application_of};
 pub use kept::{keep, remove};
 pub use partition::complete_partitions;
 
-use crate::error::{Doing, Result};
-use crate::migration::{Applied, MigrationSet, apply};
+use crate::error::{Doing, Error, Result};
+use crate::migration::{Applied, MigrationSet, apply, prepare};
 use crate::model::{Catalog, MigrateAs, literal, quoted};
 use crate::server::{Login, Server};
 
@@ -85,7 +85,20 @@ impl<'a> Databases<'a> {
         let template = self.template.clone();
         let comment = format!("watertight template {FORMAT} {}", migrations.digest());
         self.create(&template, "template0", &comment).await?;
+        let stubs = migrations.stubs_roles || !migrations.stubs.is_empty();
+        if stubs && !self.server.is_disposable() {
+            return Err(Error::Usage(
+                "roles belong to the whole server, so none are made as stubs on one that was given by URL: make them there, \
+                 or use --server local or docker"
+                    .to_owned(),
+            ));
+        }
         if let Some(tool) = &migrations.tool {
+            if stubs {
+                let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
+                prepare(migrations, &mut connection).await?;
+                connection.close().await.doing("close a connection")?;
+            }
             let run = tool::run(tool, self.server, &self.owner, &template, migrations.limit);
             Box::pin(run).await?;
             return Ok(Applied::default());

@@ -31,7 +31,7 @@ use crate::database::{Databases, application_login, complete_partitions, connect
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
-use crate::migration::{MigrationSet, Tool};
+use crate::migration::{MigrationSet, Reading, Tool};
 use crate::model::{
     Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
     Settings, Tenancy, Timings, Worlds,
@@ -478,8 +478,18 @@ impl Harness {
             };
             MigrationSet::by_tool(tool, migrate.path.as_deref())
         } else {
-            MigrationSet::read(migrate.required_path().map_err(Error::Usage)?)?
+            let reading = Reading {
+                convention: migrate.convention.clone(),
+                placeholders: migrate.placeholders.clone(),
+            };
+            let path = migrate.required_path();
+            let path = path.map_err(|message| {
+                let tool = crate::migration::in_project(&migrate.folder);
+                Error::Usage(tool.unwrap_or(message))
+            })?;
+            MigrationSet::read_as(path, &reading)?
         };
+        set.stub(&migrate.stub_roles, migrate.supabase);
         set.limit = migrate.limit(self.settings.run.timeout);
         Ok(set)
     }

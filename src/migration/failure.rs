@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use super::hint::hint;
 use crate::error::{Error, MigrationError};
 use crate::model::{ScriptError, Statement, TokenKind};
 
@@ -14,7 +15,7 @@ const LINES: usize = 20;
 const CHARACTERS: usize = 160;
 
 /// The way out for a statement that only takes its time.
-const LONGER: &str =
+pub(super) const LONGER: &str =
     "a longer time for each statement of the migrations: --migrate-timeout SECONDS";
 
 /// The error of a statement of a migration; another one where the server didn't refuse it but was gone.
@@ -28,6 +29,10 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             source: error,
         };
     };
+    if let Some(line) = data_line(statement, refusal) {
+        let message = refusal.message().to_owned();
+        return in_data(file, statement, line, message, refusal.code());
+    }
     let place = place(statement, refusal);
     let mut message = refusal.message().to_owned();
     for (label, part) in [
@@ -40,13 +45,8 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             let _ = write!(message, "\n  {label}: {part}");
         }
     }
-    if refusal.code() == "25001" {
-        message.push_str(
-            "\n  to run the file without a transaction: `-- no-transaction` as its first line",
-        );
-    }
-    if refusal.code() == "57014" {
-        let _ = write!(message, "\n  {LONGER}");
+    if let Some(hint) = hint(refusal) {
+        let _ = write!(message, "\n  {hint}");
     }
     MigrationError {
         file: file.to_owned(),
@@ -54,6 +54,32 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
         statement: excerpt(&statement.text, statement.line, place),
         message,
         sqlstate: Some(refusal.code().to_owned()),
+    }
+    .into()
+}
+
+/// The line of the data of COPY that the server's context names, from 1.
+fn data_line(statement: &Statement, refusal: &PgDatabaseError) -> Option<usize> {
+    statement.data.as_ref()?;
+    let (_, after) = refusal
+        .r#where()?
+        .strip_prefix("COPY ")?
+        .split_once(", line ")?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// The error of a line of the data of COPY.
+fn in_data(file: &Path, statement: &Statement, line: usize, message: String, code: &str) -> Error {
+    let data = statement.data.as_deref().unwrap_or_default();
+    let text = data.lines().nth(line - 1).unwrap_or_default();
+    let line = statement.line_at(statement.text.len()) + line;
+    MigrationError {
+        file: file.to_owned(),
+        line,
+        statement: excerpt(text, line, None),
+        message,
+        sqlstate: Some(code.to_owned()),
     }
     .into()
 }

@@ -231,6 +231,7 @@ ALTER POLICY own ON crm.people USING (false);
                 script: split(SCRIPT).unwrap(),
                 transaction: true,
                 repeatable: false,
+                dump: false,
                 checksum: String::new(),
                 down: None,
             }],

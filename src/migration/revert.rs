@@ -30,6 +30,7 @@ pub async fn revert(set: &MigrationSet, connection: &mut PgConnection) -> Result
             name: &migration.name,
             checksum: None,
             limit: set.limit,
+            dump: false,
         };
         script.run(connection).await?;
         if set.resets_session {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::set::MigrationSet;
-use super::{files, read};
+use super::{folder, read};
 
 /// A command that migrates a database: it finds it in `DATABASE_URL` and the `PG…` variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl MigrationSet {
     #[must_use]
     pub fn by_tool(tool: Tool, path: Option<&Path>) -> Self {
         Self {
-            path: path.map(files::relative).unwrap_or_default(),
+            path: path.map(folder::relative).unwrap_or_default(),
             convention: "a command",
             migrations: path.map(read::readable).unwrap_or_default(),
             tool: Some(tool),

@@ -8,6 +8,7 @@ mod folder;
 mod mended;
 mod migration;
 mod migration_files;
+mod projects;
 mod psql;
 mod recording;
 mod reference;
