@@ -31,6 +31,8 @@ pub(super) enum Command {
     TestDb(Box<TestDb>),
     /// Fill a new database with many rows, for demos and load tests; it stays
     Seed(Box<Seed>),
+    /// Apply the migrations to a new database, and find out whether they may be run again and undone
+    Migrate(Box<Migrate>),
     /// Remove what earlier runs left: servers, containers, folders
     Clean,
     /// Say what a check looks for, why it leaks, and how to mend it
@@ -262,6 +264,55 @@ pub(super) struct Seed {
     /// The table of organisations
     #[arg(long, value_name = "SCHEMA.TABLE")]
     tenant_table: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Migrate {
+    /// Run them again (nothing happens), changed (refused by name), repeatable ones twice, and each up, down and up
+    #[arg(long, required = true)]
+    check: bool,
+    /// Settings [default: watertight.toml, looked for upwards]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where new databases are made
+    #[arg(long, value_name = "KIND|URL")]
+    server: Option<String>,
+    /// The major version [default: the newest there is]
+    #[arg(long, value_name = "MAJOR")]
+    postgres: Option<String>,
+    /// The Docker image [default: postgres:<major>]
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// The folder of the Postgres binaries
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<String>,
+    /// A folder of migrations or one file [default: found where it usually is]
+    #[arg(long, value_name = "PATH")]
+    migrations: Option<String>,
+    #[command(flatten)]
+    how: MigrateOptions,
+}
+
+impl Migrate {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        let texts = [
+            ("server", self.server),
+            ("postgres", self.postgres),
+            ("image", self.image),
+            ("pg_bin", self.pg_bin),
+            ("migrations", self.migrations),
+        ];
+        CommandLine {
+            config: self.config,
+            options: texts
+                .into_iter()
+                .chain(self.how.texts())
+                .filter_map(|(key, text)| Some((key, vec![text?])))
+                .collect(),
+            command: Vec::new(),
+        }
+    }
 }
 
 impl Seed {

@@ -3,6 +3,7 @@
 mod arguments;
 mod call;
 mod explain;
+mod migrate;
 mod output;
 mod progress;
 mod seed;
@@ -87,6 +88,10 @@ async fn run(command: Command) -> Result<u8> {
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();
             signal::or_interrupted(Box::pin(seed::run(command_line, folder))).await
+        }
+        Command::Migrate(options) => {
+            let work = migrate::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
         }
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),

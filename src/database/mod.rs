@@ -1,6 +1,7 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod fresh;
 mod kept;
 mod lease;
 mod partition;

@@ -6,6 +6,7 @@
 mod accepted;
 mod assemble;
 mod fill;
+mod migrate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use fill::{Files, Filled, Progress, fill};
+pub use migrate::MigrationsChecked;
 pub use seed::Seeded;
 
 use sqlx::{Connection as _, PgConnection};

@@ -6,6 +6,7 @@ mod fixture;
 mod fixtures;
 mod folder;
 mod mended;
+mod migrate_check;
 mod migration;
 mod migration_files;
 mod projects;
