@@ -5,6 +5,7 @@ mod command_line;
 mod fixture;
 mod fixtures;
 mod folder;
+mod hostile;
 mod mended;
 mod migrate_check;
 mod migration;
