@@ -2,10 +2,12 @@
 
 mod application;
 mod fresh;
+mod inherited;
 mod kept;
 mod lease;
 mod partition;
 mod published;
+mod tenants;
 mod tool;
 
 use sqlx::postgres::PgConnectOptions;
@@ -14,7 +16,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 pub use application::{application_login, application_of};
 pub use kept::{keep, remove};
 pub use partition::complete_partitions;
+pub use tenants::Lasting;
 
+use self::inherited::inherited;
 use crate::error::{Doing, Error, Result};
 use crate::migration::{Applied, MigrationSet, apply, prepare};
 use crate::model::{Catalog, MigrateAs, literal, quoted};
@@ -32,6 +36,8 @@ pub struct Databases<'a> {
     template: String,
     clones: u32,
     made: Vec<String>,
+    /// The roles that end with the run.
+    roles: Vec<String>,
 }
 
 impl<'a> Databases<'a> {
@@ -78,6 +84,7 @@ impl<'a> Databases<'a> {
             owner,
             clones: 0,
             made: Vec::new(),
+            roles: Vec::new(),
         })
     }
 
@@ -191,6 +198,9 @@ impl<'a> Databases<'a> {
         )
         .await?;
         self.made.push(name.to_owned());
+        if template != "template0" {
+            execute(&mut self.maintenance, &inherited(template, name)).await?;
+        }
         execute(
             &mut self.maintenance,
             &format!(
@@ -210,7 +220,7 @@ impl<'a> Databases<'a> {
         self.maintenance.close().await.doing("close a connection")
     }
 
-    /// Removes every database of this run, but for one that is to be kept.
+    /// Removes every database of this run, but for one that is to be kept, and its roles, unless one is.
     ///
     /// # Errors
     /// [`crate::Error::Database`] when one can't be dropped; the next run tries again.
@@ -226,6 +236,14 @@ impl<'a> Databases<'a> {
                 let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
                 execute(&mut self.maintenance, &sql).await?;
             }
+        }
+        for role in &self.roles {
+            let sql = if kept.is_some() {
+                format!("COMMENT ON ROLE {} IS 'kept by watertight'", quoted(role))
+            } else {
+                format!("DROP ROLE IF EXISTS {}", quoted(role))
+            };
+            execute(&mut self.maintenance, &sql).await?;
         }
         self.maintenance.close().await.doing("close a connection")
     }
