@@ -1,5 +1,7 @@
 //! Catalog and settings → the class of every table.
 
+pub mod guess;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{

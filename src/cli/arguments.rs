@@ -31,6 +31,8 @@ pub(super) enum Command {
     TestDb(Box<TestDb>),
     /// Fill a new database with many rows, for demos and load tests; it stays
     Seed(Box<Seed>),
+    /// Look at the schema and write a first watertight.toml and a baseline, with what they leave unchecked
+    Init(Box<Init>),
     /// Apply the migrations to a new database, and find out whether they may be run again and undone
     Migrate(Box<Migrate>),
     /// Remove what earlier runs left: servers, containers, folders
@@ -269,14 +271,9 @@ pub(super) struct Seed {
     tenant_table: Option<String>,
 }
 
+/// What a command that only wants the schema takes.
 #[derive(Args, Debug)]
-pub(super) struct Migrate {
-    /// Run them again (nothing happens), changed (refused by name), repeatable ones twice, and each up, down and up
-    #[arg(long, required = true)]
-    check: bool,
-    /// Settings [default: watertight.toml, looked for upwards]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+struct SchemaAlone {
     /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where new databases are made
     #[arg(long, value_name = "KIND|URL")]
     server: Option<String>,
@@ -296,25 +293,72 @@ pub(super) struct Migrate {
     how: MigrateOptions,
 }
 
-impl Migrate {
-    /// What was said, by the options' keys.
-    pub(super) fn into_command_line(self) -> CommandLine {
-        let texts = [
+impl SchemaAlone {
+    fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        [
             ("server", self.server),
             ("postgres", self.postgres),
             ("image", self.image),
             ("pg_bin", self.pg_bin),
             ("migrations", self.migrations),
+        ]
+        .into_iter()
+        .chain(self.how.texts())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Migrate {
+    /// Run them again (nothing happens), changed (refused by name), repeatable ones twice, and each up, down and up
+    #[arg(long, required = true)]
+    check: bool,
+    /// Settings [default: watertight.toml, looked for upwards]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    schema: SchemaAlone,
+}
+
+impl Migrate {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        said(self.config, self.schema.texts())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    #[command(flatten)]
+    schema: SchemaAlone,
+    /// The column that says whose row it is [default: the one that most tables have by such a name]
+    #[arg(long, value_name = "NAME")]
+    tenant_column: Option<String>,
+    /// The table of organisations
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    tenant_table: Option<String>,
+}
+
+impl Init {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        let tenant = [
+            ("tenant_column", self.tenant_column),
+            ("tenant_table", self.tenant_table),
         ];
-        CommandLine {
-            config: self.config,
-            options: texts
-                .into_iter()
-                .chain(self.how.texts())
-                .filter_map(|(key, text)| Some((key, vec![text?])))
-                .collect(),
-            command: Vec::new(),
-        }
+        said(None, self.schema.texts().chain(tenant))
+    }
+}
+
+fn said(
+    config: Option<PathBuf>,
+    texts: impl Iterator<Item = (&'static str, Option<String>)>,
+) -> CommandLine {
+    CommandLine {
+        config,
+        options: texts
+            .filter_map(|(key, text)| Some((key, vec![text?])))
+            .collect(),
+        command: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod call;
 mod explain;
+mod init;
 mod migrate;
 mod output;
 mod progress;
@@ -88,6 +89,10 @@ async fn run(command: Command) -> Result<u8> {
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();
             signal::or_interrupted(Box::pin(seed::run(command_line, folder))).await
+        }
+        Command::Init(options) => {
+            let work = init::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
         }
         Command::Migrate(options) => {
             let work = migrate::run(options.into_command_line());

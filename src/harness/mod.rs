@@ -16,6 +16,7 @@ mod regressions;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
+mod survey;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::time::Instant;
 pub use fill::{Files, Filled, Progress, fill};
 pub use migrate::MigrationsChecked;
 pub use seed::Seeded;
+pub use survey::Survey;
 
 use sqlx::{Connection as _, PgConnection};
 

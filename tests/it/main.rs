@@ -6,6 +6,7 @@ mod fixture;
 mod fixtures;
 mod folder;
 mod hostile;
+mod init;
 mod mended;
 mod migrate_check;
 mod migration;

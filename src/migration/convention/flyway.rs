@@ -74,11 +74,19 @@ impl Convention for Flyway {
 
     fn fit(&self, folder: &Folder) -> Fit {
         let ours = |file: &File| label(&file.name).is_some_and(|l| l.part != Part::Ignored);
-        let files = || folder.sql().filter(|file| !file.name.is_empty());
-        if files().any(ours) && files().all(|file| label(&file.name).is_some()) {
-            Fit::Names
-        } else {
-            Fit::No
+        let some = folder.sql().any(ours);
+        let uses = || {
+            let says = |name| folder.project_says(name, "flyway");
+            says("pom.xml")
+                || says("build.gradle")
+                || says("build.gradle.kts")
+                || !folder.around("flyway.conf").is_empty()
+                || !folder.around("flyway.toml").is_empty()
+        };
+        match some && folder.sql().all(|file| label(&file.name).is_some()) {
+            true => Fit::Names.or(Fit::Project, uses()),
+            false if some && uses() => Fit::Project,
+            false => Fit::No,
         }
     }
 
