@@ -22,8 +22,12 @@ pub(super) async fn step(statement: &Statement, connection: &mut PgConnection) -
         || begins(&["DROP", "DATABASE"])
         || begins(&["COMMENT", "ON", "DATABASE"])
         || ((begins(&["GRANT"]) || begins(&["REVOKE"])) && has_words(statement, "on", "database"));
+    // A dump of a database that was migrated here has our own books in it.
+    let ours = statement.tokens().any(|token| token.is("watertight"))
+        && (has_words(statement, "schema", "watertight")
+            || has_name(statement, "watertight.migrations"));
     // Whoever makes an extension that comes with the server doesn't own it.
-    if about_the_database || begins(&["COMMENT", "ON", "EXTENSION"]) {
+    if about_the_database || ours || begins(&["COMMENT", "ON", "EXTENSION"]) {
         return Ok(Step::PassOver);
     }
     if begins(&["CREATE", "SCHEMA", "public"]) {
@@ -77,6 +81,17 @@ fn has_words(statement: &Statement, first: &str, second: &str) -> bool {
     tokens
         .windows(2)
         .any(|pair| pair[0].is(first) && pair[1].is(second))
+}
+
+/// Whether a dotted name without quotes stands somewhere in the head of a statement.
+fn has_name(statement: &Statement, name: &str) -> bool {
+    const HEAD: usize = 8;
+    let head: String = statement
+        .tokens()
+        .take(HEAD)
+        .map(|token| token.text)
+        .collect();
+    head.to_lowercase().contains(name)
 }
 
 /// The role of `ALTER … OWNER TO role`.

@@ -409,3 +409,21 @@ async fn roles_are_made_where_that_is_asked_for() {
     let granted = "SELECT count(*) FROM information_schema.role_table_grants WHERE grantee IN ('reader', 'writer', 'Odd; one')";
     assert_eq!(count(&mut connection, granted).await, 3);
 }
+
+#[tokio::test]
+async fn a_dump_of_a_database_that_was_migrated_here_is_applied() {
+    let database = Database::new().await;
+    let mut connection = database.connect().await;
+    let dump = "-- PostgreSQL database dump\nSET no_such_setting = 0;\nCREATE SCHEMA watertight;\n\
+                ALTER SCHEMA watertight OWNER TO nobody_here;\nCREATE DATABASE x;\nCOMMENT ON DATABASE x IS 'y';\n\
+                CREATE TABLE watertight.migrations (name text NOT NULL);\n\
+                ALTER TABLE ONLY watertight.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (name);\n\
+                COPY watertight.migrations (name) FROM stdin;\nx\n\\.\n\nCREATE SCHEMA public;\nCREATE TABLE a (id int);\n";
+    migrate(&[("1_a.sql", dump)], &mut connection)
+        .await
+        .unwrap();
+    let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'a'";
+    assert_eq!(count(&mut connection, tables).await, 1);
+    let books = "SELECT count(*) FROM watertight.migrations";
+    assert_eq!(count(&mut connection, books).await, 1);
+}
