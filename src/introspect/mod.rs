@@ -2,6 +2,7 @@
 
 mod functions;
 mod sequences;
+mod snapshot;
 mod types;
 mod views;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+pub use snapshot::snapshot;
 
 use crate::error::{Doing, Error, Result};
 use crate::model::{
