@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod attempts;
+mod broken;
 mod checks;
 pub mod coverage;
 mod crossing;
@@ -19,6 +20,7 @@ mod policy;
 mod reference;
 mod reproduction;
 mod row;
+mod sample;
 mod ways;
 mod witness;
 
