@@ -42,7 +42,9 @@ impl Check for ContextOutlivesTransaction {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let ([control, attack], [controlled, attacked]) = (case.attempts.as_slice(), seen) else {
+        let ([control, attack, _], [controlled, attacked, never]) =
+            (case.attempts.as_slice(), seen)
+        else {
             return Verdict::Inconclusive("nothing was tried".to_owned());
         };
         let last = |attempt: &Attempt, seen: &Observation, back: usize| {
@@ -54,6 +56,9 @@ impl Check for ContextOutlivesTransaction {
             return Verdict::Inconclusive(format!(
                 "the role does not see its own rows in its own context, so that nothing was proved. {why}"
             ));
+        }
+        if rows > 0 && rows <= never.number(0).unwrap_or(0) {
+            return Verdict::NotApplicable("its rows are seen without a context, too".to_owned());
         }
         if rows == 0 {
             return Verdict::Held(match &attacked.refusal {
@@ -98,10 +103,12 @@ fn attempts(scene: Scene<'_>, table: &Table) -> Vec<Attempt> {
     };
     let (commit, counted) = ("COMMIT".to_owned(), count.clone());
     let control = begun().chain([counted, commit.clone()]);
-    let attack = begun().chain([commit, count]);
+    let attack = begun().chain([commit, count.clone()]);
     [
         (Purpose::Control, control.collect::<Vec<_>>()),
         (Purpose::Attack, attack.collect()),
+        // In a session that never had one: what is open anyway says nothing of the context.
+        (Purpose::Probe, vec![count]),
     ]
     .map(|(purpose, statements)| Attempt {
         stage: Stage::Thrown,
