@@ -84,6 +84,17 @@ impl Schema {
             pools: &self.pools,
         }
     }
+
+    /// Tries values for the CHECKs that can't be read, on a database of this schema: worlds that are made without them
+    /// are others.
+    pub(crate) async fn try_values(
+        &mut self,
+        connection: &mut PgConnection,
+        seed: Seed,
+    ) -> Result<()> {
+        self.pools = trial::pools(connection, self.of_worlds(), seed, TRIED).await?;
+        Ok(())
+    }
 }
 
 /// What a run reads before it does anything.
@@ -290,7 +301,7 @@ impl Harness {
         let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         let seed = prepare::seed(&self.settings.run)?;
-        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
+        schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
         let mut genes = self.genes(seed);
         if let Some(queries) = queries {
@@ -359,10 +370,11 @@ impl Harness {
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
         execute(connection, "SET statement_timeout = '30s'").await?;
-        let (worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
+        let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
         load_all(connection, layout, &worlds.seeded()).await?;
+        settle::filled_by_triggers(connection, &mut worlds).await?;
         execute(connection, "COMMIT").await?;
         Ok((worlds, genes))
     }

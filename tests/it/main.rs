@@ -9,6 +9,7 @@ mod mended;
 mod migration;
 mod migration_files;
 mod psql;
+mod realism;
 mod recording;
 mod reference;
 mod regressions;
