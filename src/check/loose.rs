@@ -121,18 +121,8 @@ fn is_owned(scene: Scene<'_>, name: &RelationName) -> bool {
 }
 
 /// What a table of a log is called.
-const LOGS: [&str; 11] = [
-    "activities",
-    "activity",
-    "log",
-    "logs",
-    "audit",
-    "audits",
-    "history",
-    "journal",
-    "trail",
-    "archive",
-    "outbox",
+const LOGS: [&str; 9] = [
+    "log", "logs", "audit", "audits", "history", "journal", "trail", "archive", "outbox",
 ];
 
 /// Entries of a log outlive what they name, and are not to be led astray by a key: known by its name, or as the
