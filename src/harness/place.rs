@@ -44,6 +44,9 @@ fn part(table: &Table, object: &str) -> Option<(ObjectKind, String)> {
     if let Some(policy) = table.policies.iter().find(|policy| is(&policy.name)) {
         return Some((ObjectKind::Policy, policy.name.clone()));
     }
+    if let Some(trigger) = table.triggers.iter().find(|name| is(name)) {
+        return Some((ObjectKind::Trigger, trigger.clone()));
+    }
     let column = table.columns.iter().find(|column| is(&column.name))?;
     Some((ObjectKind::Column, column.name.clone()))
 }

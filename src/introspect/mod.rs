@@ -209,6 +209,7 @@ struct RawTable {
     columns: Vec<Column>,
     checks: Vec<CheckConstraint>,
     privileges: BTreeMap<String, Vec<String>>,
+    triggers: Vec<String>,
 }
 
 impl RawTable {
@@ -230,6 +231,7 @@ impl RawTable {
             row_security: self.row_security,
             force_row_security: self.force_row_security,
             privileges: self.privileges,
+            triggers: self.triggers,
             existing_rows: 0,
         }
     }
@@ -360,7 +362,10 @@ fn tables_sql() -> String {
             coalesce((SELECT json_object_agg(p.grantee, p.list) FROM (
                 SELECT CASE x.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(x.grantee) END AS grantee,
                   json_agg(DISTINCT x.privilege_type) AS list
-                FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x GROUP BY 1) p), '{{}}') AS privileges
+                FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x GROUP BY 1) p), '{{}}') AS privileges,
+            coalesce((SELECT json_agg(w.name ORDER BY w.name) FROM (
+                SELECT g.tgname AS name FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+                UNION ALL SELECT u.rulename FROM pg_rewrite u WHERE u.ev_class = c.oid AND u.ev_enabled <> 'D') w), '[]') AS triggers
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
          LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace

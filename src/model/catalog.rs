@@ -222,6 +222,8 @@ pub struct Table {
     pub force_row_security: bool,
     /// Privileges by role (`public` for all): `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
     pub privileges: BTreeMap<String, Vec<String>>,
+    /// Triggers and rules of the user's own that are on, in the order of their names.
+    pub triggers: Vec<String>,
     /// How many rows the migrations left behind; counted up to a bound.
     pub existing_rows: usize,
 }
