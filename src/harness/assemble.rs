@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::attacked::{Objects, count};
 use super::place;
 use crate::check::{self, Check, Scene, coverage};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Tally,
-    Verdict,
+    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Shard,
+    Tally, Verdict,
 };
 use crate::run::{Arena, run};
 use crate::server::Server;
@@ -48,13 +49,10 @@ pub(super) async fn judge(
         .iter()
         .flat_map(|check| check.plan(scene))
         .filter(|case| settings.selects(case.check, &case.object))
-        .enumerate()
-        .filter(|(number, _)| {
-            let shard = settings.shard;
-            shard.is_none_or(|shard| number % shard.count.max(1) + 1 == shard.index)
-        })
-        .map(|(_, case)| case)
         .collect();
+    if let Some(shard) = settings.shard {
+        keep_part(&mut open, shard);
+    }
     let queried = |object: &str| settings.selects("query-interference", object);
     let (mut coverage, mut branches) = coverage::open(scene, &queried);
     let mut judged = Vec::new();
@@ -95,6 +93,19 @@ pub(super) async fn judge(
     Ok((judged, coverage))
 }
 
+/// Keeps the cases of a part of the run. All ways to attack an object are in one part, so that what is told of it is
+/// whole, and every check has its objects in all parts.
+fn keep_part(cases: &mut Vec<Case>, shard: Shard) {
+    let mut numbers: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+    cases.retain(|case| {
+        let next = numbers.len();
+        let number = numbers
+            .entry((case.check, case.object.clone()))
+            .or_insert(next);
+        *number % shard.count.max(1) + 1 == shard.index
+    });
+}
+
 /// What is said of branches that made no difference.
 pub(super) fn unmet(coverage: &Coverage) -> Option<String> {
     let shown = coverage
@@ -126,8 +137,12 @@ pub(super) fn fill(
 ) {
     let mut findings: BTreeMap<(String, String), (Finding, usize)> = BTreeMap::new();
     let mut inconclusive: BTreeMap<(&'static str, String), String> = BTreeMap::new();
+    let objects = Objects::of(scene);
     for judged in judged {
         let case = judged.case;
+        if let Some(attacked) = objects.attacked(&case) {
+            count(report.attacks.entry(attacked).or_default(), &judged.verdict);
+        }
         let tally = report.checks.entry(case.check).or_default();
         tally.cases += 1;
         match judged.verdict {
@@ -190,6 +205,7 @@ pub(super) fn fill(
             object,
             reason,
             accepted: false,
+            versions: Vec::new(),
         })
         .collect();
     report.inconclusive.extend(vacuous(report, scene));
@@ -212,6 +228,7 @@ fn vacuous(report: &Report, scene: Scene<'_>) -> Vec<Inconclusive> {
             object: object.to_owned(),
             reason,
             accepted: false,
+            versions: Vec::new(),
         });
     };
     if report.schema.tables == 0 {

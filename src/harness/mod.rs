@@ -5,7 +5,9 @@
 
 mod accepted;
 mod assemble;
+mod attacked;
 mod fill;
+mod matrix;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -26,15 +28,15 @@ pub use seed::Seeded;
 
 use sqlx::{Connection as _, PgConnection};
 
-use crate::check::Scene;
+use crate::check::{self, Scene};
 use crate::database::{Databases, application_login, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
-    Settings, Tenancy, Timings, Worlds,
+    Catalog, Cell, DatasetFacts, Explained, Regression, RelationName, Report, SchemaFacts,
+    ServerFacts, Settings, Tenancy, Timings, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -143,14 +145,25 @@ impl Harness {
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
-    /// being done.
+    /// being done. Several major versions are run one after the other, and their reports merged.
     ///
     /// # Errors
     /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
-        let started = Instant::now();
+        if self.settings.run.postgres.len() > 1 {
+            return matrix::run(self, progress).await;
+        }
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
+        let mut report = self.run_once(stored.clone(), progress).await?;
+        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
+        regressions::write(&self.settings, stored, &mut report);
+        Ok(report)
+    }
+
+    /// A run on one server; nothing of its report is accepted yet.
+    async fn run_once(&self, stored: Vec<Regression>, progress: &dyn Fn(&str)) -> Result<Report> {
+        let started = Instant::now();
         progress("reading migrations");
         if self.settings.run.record && self.settings.run.command.is_empty() {
             return Err(Error::Usage(
@@ -160,7 +173,7 @@ impl Harness {
         }
         let input = Input {
             migrations: self.migrations()?,
-            stored: stored.clone(),
+            stored,
             sources: Sources::read(&self.settings)?,
         };
         progress("starting a server");
@@ -177,10 +190,8 @@ impl Harness {
         } else {
             server.stop().await
         };
-        let mut report = result?;
+        let report = result?;
         ended?;
-        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
-        regressions::write(&self.settings, stored, &mut report);
         Ok(report)
     }
 
@@ -423,6 +434,13 @@ impl Harness {
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
         sources.tell(&mut report);
+        let major = report.major().to_owned();
+        for case in &mut report.inconclusive {
+            case.versions = vec![major.clone()];
+        }
+        report.shard = self.settings.run.shard;
+        report.explained = explained();
+        report.sources = place::sources(&report);
         if self.settings.run.keep {
             report.kept = kept(server, &ground, databases.owner());
         }
@@ -488,7 +506,7 @@ impl Harness {
             [one] => Some(*one),
             _ => {
                 return Err(Error::Usage(
-                    "several versions in one run are not served yet: run once with each --postgres"
+                    "several versions at once are for the checks alone: name one by --postgres"
                         .to_owned(),
                 ));
             }
@@ -532,6 +550,22 @@ impl Harness {
             message,
         }
     }
+}
+
+/// What the checks look for, by their ids.
+pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
+    let pages = check::ALL.iter().map(|check| check.page());
+    let explained = pages.map(|page| {
+        let why = page.why.replace('\n', " ");
+        (
+            page.id,
+            Explained {
+                title: page.title.to_owned(),
+                why,
+            },
+        )
+    });
+    explained.collect()
 }
 
 /// Milliseconds since then.
