@@ -45,14 +45,17 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let mut open: Vec<Case> = check::ALL
+    let selected = check::ALL
         .iter()
         .flat_map(|check| check.plan(scene))
         .filter(|case| settings.selects(case.check, &case.object))
-        .collect();
-    if let Some(shard) = settings.shard {
-        keep_part(&mut open, shard);
-    }
+        .collect::<Vec<Case>>();
+    let selected = match settings.shard {
+        Some(shard) => part(selected, shard),
+        None => selected,
+    };
+    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
+    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = selected.into_iter().enumerate().unzip();
     let queried = |object: &str| settings.selects("query-interference", object);
     let (mut coverage, mut branches) = coverage::open(scene, &queried);
     let mut judged = Vec::new();
@@ -66,44 +69,48 @@ pub(super) async fn judge(
         let probed = observations.split_off(planned);
         coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();
-        for (case, seen) in open.into_iter().zip(observations) {
+        for ((number, case), seen) in numbers.into_iter().zip(open).zip(observations) {
             let Some(check) = check::find(case.check) else {
                 continue;
             };
             match Check::judge(check, scene, &case, &seen) {
-                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push(*next),
+                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push((number, *next)),
                 verdict => {
                     let leaked = matches!(verdict, Verdict::Leaked(_));
                     let smaller = leaked.then(|| check.smaller(scene, &case, &seen));
-                    judged.push(Judged {
+                    let judgement = Judged {
                         case,
                         verdict,
                         smaller: smaller.flatten(),
                         counterexample: None,
-                    });
+                    };
+                    judged.push((number, judgement));
                 }
             }
         }
-        open = again;
+        (numbers, open) = again.into_iter().unzip();
         if open.is_empty() && (round > 0 || branches.is_empty()) {
             break;
         }
     }
     coverage::settle(&mut coverage, &branches);
+    judged.sort_by_key(|(number, _)| *number);
+    let judged = judged.into_iter().map(|(_, judged)| judged).collect();
     Ok((judged, coverage))
 }
 
-/// Keeps the cases of a part of the run. All ways to attack an object are in one part, so that what is told of it is
-/// whole, and every check has its objects in all parts.
-fn keep_part(cases: &mut Vec<Case>, shard: Shard) {
+/// The cases of a part of the run. All ways to attack an object are in one part, so that what is told of it is whole, and
+/// every check has its objects in all parts.
+fn part(cases: Vec<Case>, shard: Shard) -> Vec<Case> {
     let mut numbers: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
-    cases.retain(|case| {
+    let mine = cases.into_iter().filter(|case| {
         let next = numbers.len();
         let number = numbers
             .entry((case.check, case.object.clone()))
             .or_insert(next);
         *number % shard.count.max(1) + 1 == shard.index
     });
+    mine.collect()
 }
 
 /// What is said of branches that made no difference.
