@@ -35,6 +35,15 @@ pub fn merge(reports: Vec<Report>) -> Report {
     merged.findings = findings(&runs);
     merged.inconclusive = inconclusive(&runs, merged.checks.values().any(|tally| tally.cases > 0));
     merged.inconclusive.extend(missing(&runs));
+    if merged.checks.values().all(|tally| tally.cases == 0) && merged.inconclusive.is_empty() {
+        merged.inconclusive.push(Inconclusive {
+            check: "run",
+            object: "checks".to_owned(),
+            reason: "no report has a case: nothing was checked".to_owned(),
+            accepted: false,
+            versions: Vec::new(),
+        });
+    }
     merged.inconclusive.sort();
     merged.runs = runs;
     merged

@@ -27,19 +27,14 @@ struct Document {
     format: u32,
     #[serde(default)]
     error: Option<String>,
-    #[serde(default)]
     seed: String,
-    #[serde(default)]
     server: Server,
     #[serde(default)]
     schema: Schema,
     #[serde(default)]
     dataset: Dataset,
-    #[serde(default)]
     checks: Vec<Check>,
-    #[serde(default)]
     findings: Vec<OneFinding>,
-    #[serde(default)]
     inconclusive: Vec<OneInconclusive>,
     #[serde(default)]
     timings_ms: Times,

@@ -409,12 +409,15 @@ fn a_report_is_read_as_it_was_written() {
     }
     for (text, word) in [
         ("{}", "format"),
-        ("{\"format\": 2}", "newer"),
+        ("{\"format\": 1}", "no JSON report"),
         ("nonsense", "no JSON report"),
     ] {
         let error = read(text, &known).unwrap_err();
         assert!(error.contains(word), "{error}");
     }
+    let json = render(&leaked(), "json", false).unwrap();
+    let newer = json.replace("\"format\": 1", "\"format\": 2");
+    assert!(read(&newer, &known).unwrap_err().contains("newer"));
     let other = render(&leaked(), "json", false)
         .unwrap()
         .replace("\"uuid\"", "\"other\"");
@@ -459,6 +462,7 @@ fn a_part_of_which_there_is_no_report_was_not_tried() {
     let whole = merge(vec![part(3), part(1), part(2)]);
     assert_eq!(whole.verdict(), RunVerdict::Held);
     assert_eq!(whole.checks["cross-tenant-reference"].held, 3 * 122);
+    assert_eq!(merge(Vec::new()).verdict(), RunVerdict::Inconclusive);
     let lacking = merge(vec![part(1), part(3)]);
     assert_eq!(lacking.verdict(), RunVerdict::Inconclusive);
     assert_eq!(
