@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::attacked::{Objects, count};
-use super::place;
+use super::{jobs, place};
 use crate::check::{self, Check, Scene, coverage};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
@@ -12,7 +12,7 @@ use crate::model::{
     Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Shard,
     Tally, Verdict,
 };
-use crate::run::{Arena, run};
+use crate::run::Arena;
 use crate::server::Server;
 
 /// A check may ask for a follow-up so often.
@@ -33,7 +33,7 @@ pub(super) struct Judged {
 /// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
 /// the acting tenant's rows.
 pub(super) async fn judge(
-    arena: &Arena<'_>,
+    arenas: &[Arena<'_>],
     scene: Scene<'_>,
     settings: &RunSettings,
     progress: &dyn Fn(&str),
@@ -65,7 +65,7 @@ pub(super) async fn judge(
         if round < 2 {
             open.extend(coverage::cases(scene, &branches, round == 0));
         }
-        let mut observations = run(arena, &open, progress).await?;
+        let mut observations = jobs::spread(arenas, &open, progress).await?;
         let probed = observations.split_off(planned);
         coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();

@@ -8,6 +8,7 @@ pub(crate) mod application;
 mod assemble;
 mod attacked;
 mod fill;
+mod jobs;
 mod matrix;
 mod place;
 pub(crate) mod prepare;
@@ -413,47 +414,29 @@ impl Harness {
             worlds: &ground.worlds,
             queries: &sources.queries,
         };
-        let blank = databases.clone_template(&ground.schema.catalog).await?;
-        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
-        // hold, and the owner's for its.
-        let application = match &ground.application {
-            Some(login) => {
-                let database = databases.clone_of(&ground.seeded).await?;
-                Some(server.options(login, &database))
-            }
-            None => None,
-        };
-        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
-        let thrown = if keys.any(|key| key.deferrable) {
-            let database = databases.clone_of(&ground.seeded).await?;
-            Some(databases.administrator(&database))
-        } else {
-            None
-        };
-        let arena = Arena {
-            seeded: databases.administrator(&ground.seeded),
-            blank: databases.administrator(&blank),
-            application,
-            thrown,
-            access: self.settings.access.as_ref(),
-            catalog: &ground.schema.catalog,
-            tenancy: &ground.schema.tenancy,
-            worlds: &ground.worlds,
-            timeout: u32::try_from(self.settings.run.timeout.as_secs())
-                .unwrap_or(30)
-                .max(1),
+        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
+        let mut arenas = Vec::new();
+        for number in 0..jobs {
+            let seeded = match number {
+                0 => ground.seeded.clone(),
+                _ => databases.clone_of(&ground.seeded).await?,
+            };
+            arenas.push(self.arena(server, databases, &ground, &seeded).await?);
+        }
+        let [arena, ..] = arenas.as_slice() else {
+            return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
         let run = &self.settings.run;
         let mut remarks = Vec::new();
         let replayed =
-            regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let (mut judged, coverage) = assemble::judge(&arena, scene, run, progress).await?;
+            regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
+        let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
         let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
         shrink::shrink(
-            &arena,
+            arena,
             &generator,
             instant,
             scene,
@@ -481,6 +464,46 @@ impl Harness {
             report.kept = kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
+    }
+
+    /// The databases that a job's cases run on: a seeded one, and others beside it.
+    async fn arena<'a>(
+        &'a self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        ground: &'a Ground,
+        seeded: &str,
+    ) -> Result<Arena<'a>> {
+        let blank = databases.clone_template(&ground.schema.catalog).await?;
+        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
+        // hold, and the owner's for its.
+        let application = match &ground.application {
+            Some(login) => {
+                let database = databases.clone_of(&ground.seeded).await?;
+                Some(server.options(login, &database))
+            }
+            None => None,
+        };
+        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
+        let thrown = if keys.any(|key| key.deferrable) {
+            let database = databases.clone_of(&ground.seeded).await?;
+            Some(databases.administrator(&database))
+        } else {
+            None
+        };
+        Ok(Arena {
+            seeded: databases.administrator(seeded),
+            blank: databases.administrator(&blank),
+            application,
+            thrown,
+            access: self.settings.access.as_ref(),
+            catalog: &ground.schema.catalog,
+            tenancy: &ground.schema.tenancy,
+            worlds: &ground.worlds,
+            timeout: u32::try_from(self.settings.run.timeout.as_secs())
+                .unwrap_or(30)
+                .max(1),
+        })
     }
 
     /// What the report says of server, schema and rows.

@@ -68,6 +68,19 @@ async fn the_parts_of_a_run_are_the_whole() {
 }
 
 #[tokio::test]
+async fn however_many_databases_there_are_a_run_says_the_same() {
+    let folder = folder();
+    let mut reports = Vec::new();
+    for jobs in [1, 3] {
+        let mut settings = settings(&folder);
+        settings.run.jobs = Some(jobs);
+        reports.push(run(settings).await);
+    }
+    assert_eq!(reports[0].verdict(), RunVerdict::Leaked);
+    assert_eq!(said(&reports[0]), said(&reports[1]));
+}
+
+#[tokio::test]
 async fn a_version_that_cannot_be_had_is_an_error_beside_what_the_other_shows() {
     let folder = folder();
     let request = ServerRequest {
