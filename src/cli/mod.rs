@@ -4,6 +4,8 @@ mod arguments;
 mod call;
 mod explain;
 mod failure;
+mod init;
+mod migrate;
 mod output;
 mod progress;
 mod report;
@@ -96,6 +98,14 @@ async fn run(command: Command) -> Result<u8> {
         } => {
             let (files, command_line) = options.into_command_line();
             report::merge(&files, command_line)
+        }
+        Command::Init(options) => {
+            let work = init::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
+        }
+        Command::Migrate(options) => {
+            let work = migrate::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
         }
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),

@@ -1,12 +1,14 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod fresh;
 mod inherited;
 mod kept;
 mod lease;
 mod partition;
 mod published;
 mod tenants;
+mod tool;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -17,8 +19,8 @@ pub use partition::complete_partitions;
 pub use tenants::Lasting;
 
 use self::inherited::inherited;
-use crate::error::{Doing, Result};
-use crate::migration::{Applied, MigrationSet, apply};
+use crate::error::{Doing, Error, Result};
+use crate::migration::{Applied, MigrationSet, apply, prepare};
 use crate::model::{Catalog, MigrateAs, literal, quoted};
 use crate::server::{Login, Server};
 
@@ -91,10 +93,28 @@ impl<'a> Databases<'a> {
         let template = self.template.clone();
         let comment = format!("watertight template {FORMAT} {}", migrations.digest());
         self.create(&template, "template0", &comment).await?;
+        let stubs = migrations.stubs_roles || !migrations.stubs.is_empty();
+        if stubs && !self.server.is_disposable() {
+            return Err(Error::Usage(
+                "roles belong to the whole server, so none are made as stubs on one that was given by URL: make them there, \
+                 or use --server local or docker"
+                    .to_owned(),
+            ));
+        }
+        if let Some(tool) = &migrations.tool {
+            if stubs {
+                let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
+                prepare(migrations, &mut connection).await?;
+                connection.close().await.doing("close a connection")?;
+            }
+            let run = tool::run(tool, self.server, &self.owner, &template, migrations.limit);
+            Box::pin(run).await?;
+            return Ok(Applied::default());
+        }
         let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
-        let applied = apply(migrations, &mut connection).await;
+        let applied = Box::pin(apply(migrations, &mut connection)).await?;
         connection.close().await.doing("close a connection")?;
-        applied
+        Ok(applied)
     }
 
     /// How to connect to the template as its owner.

@@ -74,6 +74,7 @@ struct Schema {
     columns: usize,
     queries: usize,
     classes: BTreeMap<String, usize>,
+    migrations: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -280,6 +281,7 @@ impl Schema {
             foreign_keys: self.foreign_keys,
             policies: self.policies,
             queries: self.queries,
+            migrations: self.migrations,
         }
     }
 }

@@ -78,11 +78,14 @@ fn write_facts(page: &mut Page, report: &Report) {
         None => String::new(),
     };
     for (label, text) in [
+        ("migrated ", schema.migrations.clone()),
         ("covered  ", covered.join(", ")),
         ("seeded   ", seeded),
         ("server   ", format!("{server}{part}")),
     ] {
-        page.write(Ink::Faint, label).write(Ink::Plain, &text).end();
+        if !text.is_empty() {
+            page.write(Ink::Faint, label).write(Ink::Plain, &text).end();
+        }
     }
 }
 
