@@ -223,6 +223,7 @@ impl Sources {
                 object: "queries".to_owned(),
                 reason: reason.clone(),
                 accepted: false,
+                versions: Vec::new(),
             }));
         report.inconclusive.sort();
         let shown = self.queries.iter().filter_map(|query| {

@@ -1,5 +1,6 @@
 //! The data of the house: plain types that every room may know and that know no room.
 
+mod attacked;
 mod case;
 mod catalog;
 mod counterexample;
@@ -22,6 +23,7 @@ mod token;
 mod trial;
 mod wish;
 
+pub use attacked::{Actor, Attacked, Explained};
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
 };
