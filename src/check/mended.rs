@@ -1,7 +1,5 @@
 //! A foreign key as it should be: the SQL that mends it.
 
-use std::fmt::Write as _;
-
 use super::Scene;
 use crate::model::{Action, Catalog, ForeignKey, Index, Table, printed, quoted, quoted_list};
 
@@ -51,15 +49,12 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
             quoted_list(targets.iter().copied())
         )
     };
-    format!(
-        "{unique}ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){};",
-        table.name.quoted(),
-        quoted_list(pairs.iter().map(|(child, _)| *child)),
-        key.target.quoted(),
-        quoted_list(targets.iter().copied()),
-        options(table, key, own),
-        name = quoted(&key.name),
-    )
+    let mended = ForeignKey {
+        columns: pairs.iter().map(|(child, _)| (*child).to_owned()).collect(),
+        target_columns: targets.iter().map(|&column| column.to_owned()).collect(),
+        ..lawful(table, key, own)
+    };
+    format!("{unique}{}", mended.replaced(table))
 }
 
 /// The table referred to has a unique key of these columns.
@@ -75,48 +70,31 @@ fn has_unique(catalog: &Catalog, key: &ForeignKey, columns: &[&str]) -> bool {
     target.is_some_and(|target| target.indexes.iter().any(is_it))
 }
 
-/// What follows the columns, as the key has it now; but never so that the tenant column were set to NULL with the
-/// reference, or had to be NULL with it.
-fn options(table: &Table, key: &ForeignKey, own: &str) -> String {
-    let reference: Vec<&str> = key
-        .columns
-        .iter()
-        .map(String::as_str)
-        .filter(|column| *column != own)
-        .collect();
-    let optional = |column: &&str| table.column(column).is_some_and(|column| !column.not_null);
-    let mut text = String::new();
-    if key.match_full && !reference.iter().any(optional) {
-        text.push_str(" MATCH FULL");
+/// The key's options as they are now; but never so that the tenant column were set to NULL with the reference, or had to
+/// be NULL with it.
+fn lawful(table: &Table, key: &ForeignKey, own: &str) -> ForeignKey {
+    let reference = || key.columns.iter().filter(|column| *column != own);
+    let optional = |column: &String| table.column(column).is_some_and(|column| !column.not_null);
+    let clears = |action| matches!(action, Action::SetNull | Action::SetDefault);
+    let cleared: Vec<String> = if !clears(key.on_delete) {
+        Vec::new()
+    } else if key.on_delete_columns.is_empty() {
+        reference().cloned().collect()
+    } else {
+        let named = key.on_delete_columns.iter();
+        named.filter(|column| *column != own).cloned().collect()
+    };
+    ForeignKey {
+        match_full: key.match_full && !reference().any(optional),
+        on_delete_columns: cleared,
+        // It can't name columns, and would take the tenant column along.
+        on_update: if clears(key.on_update) {
+            Action::NoAction
+        } else {
+            key.on_update
+        },
+        validated: true,
+        enforced: true,
+        ..key.clone()
     }
-    for (event, action) in [(" ON DELETE", key.on_delete), (" ON UPDATE", key.on_update)] {
-        let word = match action {
-            Action::NoAction => continue,
-            // It can't name columns, and would take the tenant column along.
-            Action::SetNull | Action::SetDefault if event == " ON UPDATE" => continue,
-            Action::Restrict => "RESTRICT",
-            Action::Cascade => "CASCADE",
-            Action::SetNull => "SET NULL",
-            Action::SetDefault => "SET DEFAULT",
-        };
-        text.push_str(event);
-        text.push(' ');
-        text.push_str(word);
-        if matches!(action, Action::SetNull | Action::SetDefault) {
-            let named = key.on_delete_columns.iter().map(String::as_str);
-            let columns: Vec<&str> = if key.on_delete_columns.is_empty() {
-                reference.clone()
-            } else {
-                named.filter(|column| *column != own).collect()
-            };
-            let _ = write!(text, " ({})", quoted_list(columns));
-        }
-    }
-    if key.deferrable {
-        text.push_str(" DEFERRABLE");
-        if key.initially_deferred {
-            text.push_str(" INITIALLY DEFERRED");
-        }
-    }
-    text
 }

@@ -85,14 +85,8 @@ pub(super) fn attempt(
 
 /// The application's role, those that it is a member of, and `public`.
 fn roles(scene: Scene<'_>) -> Vec<&str> {
-    let Some(access) = &scene.tenancy.access else {
-        return Vec::new();
-    };
-    let mut roles = vec!["public", access.role.as_str()];
-    if let Some(role) = scene.catalog.roles.get(&access.role) {
-        roles.extend(role.member_of.iter().map(String::as_str));
-    }
-    roles
+    let access = scene.tenancy.access.as_ref();
+    access.map_or_else(Vec::new, |access| scene.catalog.rights_of(&access.role))
 }
 
 /// Whether the application's role holds one of these privileges, itself or through another role.
@@ -129,18 +123,8 @@ pub(super) fn may(scene: Scene<'_>, table: &Table, privilege: &str) -> bool {
 
 /// The policies that decide over a command of the application's role.
 pub(super) fn deciding<'a>(scene: Scene<'a>, table: &'a Table, command: &str) -> Vec<&'a Policy> {
-    let Some(access) = &scene.tenancy.access else {
-        return Vec::new();
-    };
-    let member = |role: &String| {
-        role == "public"
-            || *role == access.role
-            || scene
-                .catalog
-                .roles
-                .get(&access.role)
-                .is_some_and(|r| r.member_of.contains(role))
-    };
+    let roles = roles(scene);
+    let member = |role: &String| roles.contains(&role.as_str());
     table
         .policies
         .iter()

@@ -3,6 +3,7 @@
 mod arguments;
 mod call;
 mod explain;
+mod mutate;
 mod output;
 mod progress;
 mod seed;
@@ -83,6 +84,9 @@ async fn run(command: Command) -> Result<u8> {
     match command {
         Command::TestDb(options) => {
             signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
+        }
+        Command::Mutate(options) => {
+            signal::or_interrupted(Box::pin(mutate::run(options.into_command_line()))).await
         }
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();

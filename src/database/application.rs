@@ -48,6 +48,37 @@ pub async fn application_login(
     access: &Access,
 ) -> Result<Login> {
     let name = &access.role;
+    refuse_vacuous(catalog, access)?;
+    if !server.is_disposable() {
+        let member = ensure_role(server, maintenance, MEMBER, "").await?;
+        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
+        execute(maintenance, &sql).await?;
+        if !server.is_superuser() {
+            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
+            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
+            execute(maintenance, &sql).await?;
+        }
+        return Ok(member);
+    }
+    let password = password(server, name);
+    let sql = format!(
+        "ALTER ROLE {} LOGIN PASSWORD {}",
+        quoted(name),
+        literal(&password)
+    );
+    execute_quietly(maintenance, &sql, name).await?;
+    Ok(Login {
+        role: name.clone(),
+        password: Some(password),
+    })
+}
+
+/// Refuses a role that could see everything, by its name and with the statement that makes a right one.
+///
+/// # Errors
+/// [`Error::Usage`] for a role that is missing or that would make every test vacuous.
+pub fn refuse_vacuous(catalog: &Catalog, access: &Access) -> Result<()> {
+    let name = &access.role;
     if name.contains("{tenant}") {
         return Err(Error::Usage(format!(
             "[access] role = {name:?}: a role for each tenant is not served yet; name one role and set the tenant in `context`"
@@ -91,28 +122,7 @@ pub async fn application_login(
             ),
         );
     }
-    if !server.is_disposable() {
-        let member = ensure_role(server, maintenance, MEMBER, "").await?;
-        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
-        execute(maintenance, &sql).await?;
-        if !server.is_superuser() {
-            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
-            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
-            execute(maintenance, &sql).await?;
-        }
-        return Ok(member);
-    }
-    let password = password(server, name);
-    let sql = format!(
-        "ALTER ROLE {} LOGIN PASSWORD {}",
-        quoted(name),
-        literal(&password)
-    );
-    execute_quietly(maintenance, &sql, name).await?;
-    Ok(Login {
-        role: name.clone(),
-        password: Some(password),
-    })
+    Ok(())
 }
 
 /// The login that [`application_login`] gave a role on this server before.

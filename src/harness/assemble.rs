@@ -44,10 +44,8 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let mut open: Vec<Case> = check::ALL
-        .iter()
-        .flat_map(|check| check.plan(scene))
-        .filter(|case| settings.selects(case.check, &case.object))
+    let open: Vec<Case> = planned(scene, &|case| settings.selects(case.check, &case.object))
+        .into_iter()
         .enumerate()
         .filter(|(number, _)| {
             let shard = settings.shard;
@@ -56,7 +54,25 @@ pub(super) async fn judge(
         .map(|(_, case)| case)
         .collect();
     let queried = |object: &str| settings.selects("query-interference", object);
-    let (mut coverage, mut branches) = coverage::open(scene, &queried);
+    judge_cases(arena, scene, open, &queried, progress).await
+}
+
+/// The cases of all checks that are selected.
+pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec<Case> {
+    let checks = check::ALL.iter();
+    let cases = checks.flat_map(|check| check.plan(scene));
+    cases.filter(|case| selected(case)).collect()
+}
+
+/// Runs and judges cases, and finds which branches of these queries make a difference.
+pub(super) async fn judge_cases(
+    arena: &Arena<'_>,
+    scene: Scene<'_>,
+    mut open: Vec<Case>,
+    queried: &dyn Fn(&str) -> bool,
+    progress: &dyn Fn(&str),
+) -> Result<(Vec<Judged>, Coverage)> {
+    let (mut coverage, mut branches) = coverage::open(scene, queried);
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {
         let planned = open.len();

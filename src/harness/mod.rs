@@ -6,6 +6,7 @@
 mod accepted;
 mod assemble;
 mod fill;
+mod mutate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -337,10 +338,7 @@ impl Harness {
         execute(connection, "SET statement_timeout = '30s'").await?;
         let (worlds, genes) =
             settle::settle(connection, ground, &self.settings.run, seed, socket).await?;
-        execute(connection, "BEGIN").await?;
-        let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
-        load_all(connection, layout, &worlds.seeded()).await?;
-        execute(connection, "COMMIT").await?;
+        seed_with(connection, ground.catalog, ground.tenancy, &worlds, socket).await?;
         Ok((worlds, genes))
     }
 
@@ -532,6 +530,20 @@ impl Harness {
             message,
         }
     }
+}
+
+/// Loads the rows of the seeded database.
+async fn seed_with(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    worlds: &Worlds,
+    socket: bool,
+) -> Result<()> {
+    execute(connection, "BEGIN").await?;
+    let layout = Layout::of(catalog, tenancy, worlds, socket);
+    load_all(connection, layout, &worlds.seeded()).await?;
+    execute(connection, "COMMIT").await
 }
 
 /// Milliseconds since then.

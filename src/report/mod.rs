@@ -5,6 +5,7 @@ mod accept;
 mod baseline;
 mod github;
 mod json;
+mod mutation;
 mod page;
 mod text;
 
@@ -12,6 +13,7 @@ use crate::model::Report;
 
 pub use accept::accept;
 pub use baseline::Baseline;
+pub use mutation::{MUTATION_FORMATS, render_mutation};
 
 /// The formats.
 static RENDERERS: &[&dyn Renderer] = &[&text::Text, &json::Json, &github::GitHub];
