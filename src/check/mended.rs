@@ -1,7 +1,9 @@
-//! A foreign key as it should be: the SQL that mends it.
+//! Foreign keys, unique keys and indexes as they should be: the SQL that mends them.
 
 use super::Scene;
-use crate::model::{Action, Catalog, ForeignKey, Index, Table, printed, quoted, quoted_list};
+use crate::model::{
+    Action, Catalog, Class, ForeignKey, Index, IndexKey, Table, printed, quoted, quoted_list,
+};
 
 /// The key with the tenant on both sides, all else as it was, and the unique key that it needs.
 pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
@@ -97,4 +99,58 @@ fn lawful(table: &Table, key: &ForeignKey, own: &str) -> ForeignKey {
         enforced: true,
         ..key.clone()
     }
+}
+
+/// A unique key, or an exclusion, with the tenant as its first column. `None` where the table has no tenant column, or
+/// foreign keys rest on what it is now.
+pub(super) fn unique(scene: Scene<'_>, table: &Table, index: &Index) -> Option<String> {
+    let Some(Class::Scoped { column }) = scene.tenancy.classes.get(&table.name) else {
+        return None;
+    };
+    let advice = || format!("Make it unique by tenant: {} first", quoted(column));
+    if index.resting(scene.catalog, table).next().is_some() {
+        return Some(format!(
+            "{}, and in the foreign keys that refer to it",
+            advice()
+        ));
+    }
+    let own = quoted(column);
+    let first = if index.exclusion {
+        format!("{own} WITH =")
+    } else {
+        own
+    };
+    let mut keys = index.written_keys();
+    keys.insert(0, &first);
+    let Some(definition) = index.over(&keys) else {
+        return Some(advice());
+    };
+    // GiST compares plain values by this extension alone.
+    let extension = if index.exclusion && index.definition.contains("USING gist") {
+        "CREATE EXTENSION IF NOT EXISTS btree_gist;\n"
+    } else {
+        ""
+    };
+    let mended = index.replaced(scene.catalog, table, &definition, None);
+    Some(format!("{extension}{mended}"))
+}
+
+/// An index with the tenant as its first column.
+pub(super) fn index(scene: Scene<'_>, table: &Table, index: &Index) -> String {
+    let tenant = scene.tenancy.tenant_column(&table.name).unwrap_or_default();
+    let own = quoted(tenant);
+    let mut keys = index.written_keys();
+    let is_tenant = |key: &IndexKey| matches!(key, IndexKey::Column(name) if name == tenant);
+    let plain = index.definition.contains(" USING btree ");
+    match index.keys.iter().position(is_tenant) {
+        Some(at) if at < keys.len() => keys[..=at].rotate_right(1),
+        // Other methods may know no operators for it.
+        _ if plain => keys.insert(0, &own),
+        _ => keys.clear(),
+    }
+    let definition = index.over(&keys).filter(|_| !keys.is_empty());
+    definition.map_or_else(
+        || format!("Put {own} first in the index"),
+        |definition| index.replaced(scene.catalog, table, &definition, None),
+    )
 }

@@ -13,6 +13,7 @@ mod mended;
 mod page;
 mod pair;
 mod policy;
+mod predicate;
 mod reproduction;
 mod row;
 mod witness;

@@ -6,7 +6,7 @@ use crate::model::{
     Attempt, Case, Class, Context, Definer, Policy, Purpose, RelationName, Session, Stage, Table,
 };
 
-use super::Scene;
+use super::{Scene, predicate};
 
 /// A context in which nothing of the acting tenant's may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,21 +185,41 @@ pub(super) fn always_true<'a>(
     })
 }
 
-/// How a table's policies come to be mended.
+/// How a table's policies come to be mended: `object` is the one to blame, or the table.
 pub(super) fn fix(scene: Scene<'_>, table: &Table, object: &str) -> String {
     let name = table.name.quoted();
+    let condition = predicate::own_rows(scene, table);
     if !table.row_security {
-        return format!(
+        let on = format!(
             "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
         );
+        let condition = condition.filter(|_| table.policies.is_empty());
+        return condition.map_or(on.clone(), |condition| {
+            format!("{on}\nCREATE POLICY tenant_isolation ON {name} USING ({condition});")
+        });
     }
-    let tenant = scene
-        .tenancy
-        .tenant_column(&table.name)
-        .unwrap_or("the tenant");
-    format!(
-        "Compare {tenant} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere"
-    )
+    let named = |policy: &&Policy| table.name.names(&policy.name, object);
+    let blamed: Vec<&Policy> = if table.name.is(object) {
+        let permissive = table.policies.iter().filter(|policy| policy.permissive);
+        permissive.collect()
+    } else {
+        table.policies.iter().filter(named).collect()
+    };
+    match condition {
+        Some(condition) if !blamed.is_empty() => {
+            let narrowed = blamed
+                .into_iter()
+                .map(|policy| predicate::narrowed(table, policy, &condition));
+            narrowed.collect::<Vec<_>>().join("\n")
+        }
+        _ => {
+            let tenant = scene.tenancy.tenant_column(&table.name);
+            format!(
+                "Compare {} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere",
+                tenant.unwrap_or("the tenant")
+            )
+        }
+    }
 }
 
 /// The SQL that repeats an attempt of the application in `psql`.

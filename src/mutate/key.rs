@@ -16,10 +16,11 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
                 let touches = Touches::On(table.name.clone());
                 Mutant::new(operator, table.name.object(&key.name), part, touches)
             };
-            found.extend(
-                without_tenant(original, table, key)
-                    .map(|(sql, rows)| mutant("key-without-tenant").made_by(sql, rows)),
-            );
+            found.extend(without_tenant(original, table, key).map(|(sql, rows)| {
+                let mut mutant = mutant("key-without-tenant").made_by(sql, rows);
+                mutant.named.push(key.target.object(UNIQUE));
+                mutant
+            }));
             found.push(mutant("key-dropped").made_by(dropped(table, key), Rows::Same));
             let changed = changed(original, table, key).into_iter();
             found.extend(changed.map(|(operator, changed)| {
@@ -86,14 +87,21 @@ fn without_tenant(
         return Some((sql, Rows::Same));
     }
     Some((
-        format!("{} {sql}", unique(key, &changed.target_columns)),
+        format!(
+            "{} {sql}",
+            unique(key, &changed.target_columns, Some(UNIQUE))
+        ),
         Rows::UniqueTargets,
     ))
 }
 
-fn unique(key: &ForeignKey, columns: &[String]) -> String {
+/// The unique key that a mutant adds is called so: it is part of the one defect.
+const UNIQUE: &str = "watertight_mutant";
+
+fn unique(key: &ForeignKey, columns: &[String], name: Option<&str>) -> String {
+    let name = name.map_or_else(String::new, |name| format!("CONSTRAINT {name} "));
     format!(
-        "ALTER TABLE {} ADD UNIQUE ({});",
+        "ALTER TABLE {} ADD {name}UNIQUE ({});",
         key.target.quoted(),
         quoted_list(columns.iter().map(String::as_str))
     )
@@ -124,7 +132,7 @@ pub(super) fn unique_targets(original: Original<'_>) -> Vec<String> {
             let rest = key.target_columns.iter().filter(|column| *column != theirs);
             let rest: Vec<String> = rest.cloned().collect();
             if carries(original, table, key) && has_unique(original, key, &rest) == Some(false) {
-                found.push(unique(key, &rest));
+                found.push(unique(key, &rest, None));
             }
         }
     }

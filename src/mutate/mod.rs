@@ -146,7 +146,7 @@ pub struct Mutant {
     pub touches: Touches,
     /// What it is of.
     pub part: Part,
-    /// Objects that a finding may name instead of it: a table whose policy is gone.
+    /// The objects that a finding may name: it, the table whose policy is gone, what had to be made with it.
     pub named: Vec<String>,
     /// Why no row can cross by this defect, where that can be said of it; asked only where nothing noticed it.
     pub equivalent: Option<&'static str>,

@@ -47,7 +47,10 @@ impl Bench<'_> {
         let both = format!("{sql}\n;{fix}");
         let after = self.look(databases, &both, staged, false, &touched).await?;
         let lost = lost(self, &after, &touched);
-        let after = after.since(&self.before);
+        let mut after = after.since(&self.before);
+        // What else belongs to the mutant is still there.
+        let other = |object: &String| *object == finding.object || !mutant.named.contains(object);
+        after.findings.retain(|one| other(&one.object));
         let left = after.noticed().into_iter().next();
         named.mended = Some(left.is_none() && lost.is_none());
         if let Some((check, object)) = left.or(lost) {

@@ -216,14 +216,12 @@ impl Bench<'_> {
 
     /// Whether what was found names what was changed.
     fn named(&self, mutant: &Mutant, seen: &Seen) -> Named {
-        let mut objects: Vec<&str> = seen
-            .findings
-            .iter()
-            .map(|one| one.object.as_str())
-            .collect();
-        objects.dedup();
-        let object = objects.iter().all(|object| objects[0] == *object)
-            && mutant.named.iter().any(|named| named == objects[0]);
+        let worst = seen.findings.first();
+        let object = worst.is_some_and(|worst| mutant.named.contains(&worst.object))
+            && seen
+                .findings
+                .iter()
+                .all(|one| mutant.named.contains(&one.object));
         let (kind, relation, name) = match &mutant.part {
             Part::Constraint(table, name) => (ObjectKind::Constraint, table, name.as_str()),
             Part::Index(table, name) => (ObjectKind::Index, table, name.as_str()),
