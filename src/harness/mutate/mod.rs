@@ -20,7 +20,7 @@ use super::queries::Sources;
 use crate::database::Databases;
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
-use crate::model::{Equivalent, Fate, Mistake, Mutation, Timings, Tried, glob};
+use crate::model::{Equivalent, Fate, Mistake, Mutation, Notice, Timings, Tried, glob};
 use crate::mutate::{Change, Mutant, OPERATORS, Original, plan, unique_targets};
 use crate::server::Server;
 
@@ -113,6 +113,7 @@ impl Harness {
             ..Mutation::default()
         };
         mutation.tried = self.try_all(&bench, &mutants, progress).await?;
+        mutation.remarks.extend(disputed(&mutants, &mutation.tried));
         let unused = acquit(&mut mutation.tried, &self.settings().equivalent);
         if self.settings().run.is_full() {
             mutation.mistake = unused;
@@ -240,6 +241,25 @@ async fn together<T, F: Future<Output = Result<Vec<T>>>>(
     })
     .await?;
     Ok(found)
+}
+
+/// What a rule says of a mutant that findings noticed all the same: either is wrong, and worth a look.
+fn disputed(mutants: &[Mutant], tried: &[Tried]) -> Vec<String> {
+    let found = tried.iter().filter_map(|one| {
+        let Fate::Killed(Notice::Finding(_)) = one.fate else {
+            return None;
+        };
+        let mut of = mutants.iter().filter(|mutant| {
+            (mutant.operator, &mutant.object, &mutant.detail)
+                == (one.operator, &one.object, &one.detail)
+        });
+        let why = of.find_map(|mutant| mutant.equivalent)?;
+        Some(format!(
+            "{} {} {} was noticed, though it is said that {why}",
+            one.operator, one.object, one.detail
+        ))
+    });
+    found.collect()
 }
 
 /// Takes survivors for equivalent that `[[equivalent]]` names; returns the first entry that none needed.

@@ -93,6 +93,14 @@ fn judged(mutant: &Mutant, object: &str, seen: &Seen) -> Tried {
         place: finding.place.is_some(),
         ..Named::default()
     });
+    // What never works is no query that anybody ships.
+    let broken = of.inconclusive.first().filter(|one| {
+        let reason = one.reason.as_str();
+        of.findings.is_empty() && reason.starts_with("it failed with every binding")
+    });
+    if let Some(broken) = broken {
+        return tried(mutant, Fate::Unmade(broken.reason.clone()));
+    }
     let fate = match (of.fate(), mutant.equivalent) {
         (Fate::Survived, Some(why)) => Fate::Equivalent(why.to_owned()),
         (fate, _) => fate,
