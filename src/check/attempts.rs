@@ -125,6 +125,7 @@ pub(super) fn statements(
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
         list.extend(access.statements(scene.worlds.acting_tenant()));
     }
+    list.extend(query.looking());
     list.push(format!("PREPARE watertight_query AS {}", query.sql));
     list.push(execute(&binding.values));
     if inferred.writes {

@@ -6,8 +6,8 @@ use super::attempts::{LAYOUTS, WORLDS, attempts_of, executed_at, witnessed};
 use super::evidence::{Evidence, evidence};
 use super::reproduction::reproduction;
 use crate::model::{
-    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Returns, Severity,
-    Stage, Verdict,
+    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Severity, Stage,
+    Verdict,
 };
 use crate::query::{Binding, infer};
 
@@ -16,16 +16,11 @@ pub(super) fn query(object: &str, sql: String, arguments: Vec<(Option<String>, S
     let (parameters, types) = arguments.into_iter().unzip();
     Query {
         object: object.to_owned(),
-        file: String::new(),
-        line: 0,
         sql,
-        shown: None,
         parameters,
-        samples: Vec::new(),
         types,
-        problem: None,
-        returns: Returns::Many,
         tenant: QueryTenant::Context,
+        ..Query::default()
     }
 }
 

@@ -44,13 +44,10 @@ pub(super) fn applies(scene: Scene<'_>) -> bool {
     scene.tenancy.access.is_some()
 }
 
-/// The context can be set at all: where policies ask who is logged in, there is none to set.
+/// The tenant is a context that a session can set: where each has a role of its own, a session is always somebody's.
 pub(super) fn has_context(scene: Scene<'_>) -> bool {
-    scene
-        .tenancy
-        .access
-        .as_ref()
-        .is_some_and(|access| !access.context.is_empty())
+    let access = scene.tenancy.access.as_ref();
+    access.is_some_and(|access| !access.per_tenant && !access.context.is_empty())
 }
 
 /// Tables whose rows are a tenant's, with their class.

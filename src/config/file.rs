@@ -103,13 +103,21 @@ fn read_tenant(settings: &mut Settings, section: &Section<'_>) -> Result<()> {
 }
 
 fn read_access(section: &Section<'_>) -> Result<Access> {
-    section.known(&["role", "context"])?;
+    section.known(&["role", "context", "member_of"])?;
+    let role: String = section.required("role")?;
     let access = Access {
-        role: section.required("role")?,
+        per_tenant: role.contains("{tenant}"),
+        role,
         context: section.texts("context")?,
+        member_of: section.texts("member_of")?,
     };
-    let names_tenant =
-        access.role.contains("{tenant}") || access.context.iter().any(|sql| sql.contains("$1"));
+    if !access.per_tenant && !access.member_of.is_empty() {
+        return section.refuse(
+            "member_of",
+            "`{tenant}` in `role`: it says what each organisation's role is a member of",
+        );
+    }
+    let names_tenant = access.per_tenant || access.context.iter().any(|sql| sql.contains("$1"));
     if !names_tenant {
         let key = if section.table.contains_key("context") {
             "context"

@@ -1,11 +1,13 @@
 //! Roles: who owns the databases, and who the application logs in as.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::execute;
 use crate::error::{Doing, Error, Result};
-use crate::model::{Access, Catalog, literal, quoted};
+use crate::model::{Access, Catalog, RelationName, literal, quoted};
 use crate::server::{Login, Server};
 
 /// Owns the databases where the administrator is a superuser.
@@ -15,7 +17,7 @@ const OWNER: &str = "watertight_owner";
 const MEMBER: &str = "watertight_application";
 
 /// Marks the roles that the harness made.
-const MARK: &str = "made by watertight";
+pub(super) const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
 pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
@@ -25,7 +27,7 @@ pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection
         "SELECT pg_advisory_lock(hashtext('watertight owner'))",
     )
     .await?;
-    let login = ensure_role(server, maintenance, OWNER, "CREATEDB CREATEROLE").await;
+    let login = ensure_role(server, maintenance, OWNER, "CREATEDB CREATEROLE", MARK).await;
     execute(
         maintenance,
         "SELECT pg_advisory_unlock(hashtext('watertight owner'))",
@@ -50,7 +52,7 @@ pub async fn application_login(
     let name = &access.role;
     refuse_vacuous(catalog, access)?;
     if !server.is_disposable() {
-        let member = ensure_role(server, maintenance, MEMBER, "").await?;
+        let member = ensure_role(server, maintenance, MEMBER, "", MARK).await?;
         let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
         execute(maintenance, &sql).await?;
         if !server.is_superuser() {
@@ -79,11 +81,6 @@ pub async fn application_login(
 /// [`Error::Usage`] for a role that is missing or that would make every test vacuous.
 pub fn refuse_vacuous(catalog: &Catalog, access: &Access) -> Result<()> {
     let name = &access.role;
-    if name.contains("{tenant}") {
-        return Err(Error::Usage(format!(
-            "[access] role = {name:?}: a role for each tenant is not served yet; name one role and set the tenant in `context`"
-        )));
-    }
     let Some(role) = catalog.roles.get(name) else {
         return Err(Error::Usage(format!(
             "[access] role = {name:?}: there is no such role. The migrations should make it: CREATE ROLE {} LOGIN \
@@ -110,28 +107,41 @@ pub fn refuse_vacuous(catalog: &Catalog, access: &Access) -> Result<()> {
             ),
         );
     }
-    if let Some(table) = catalog
-        .roots()
-        .find(|table| table.owner == *name && !table.force_row_security)
-    {
-        return vacuous(
-            format!("it owns {}", table.name),
-            format!(
-                "Mend it with: ALTER TABLE {0} OWNER TO <another role>, or ALTER TABLE {0} FORCE ROW LEVEL SECURITY",
-                table.name.quoted()
-            ),
-        );
+    // Who is a member of the owner is as good as the owner.
+    let owners = catalog.rights_of(name).into_iter().map(str::to_owned);
+    let owners: BTreeSet<String> = owners.collect();
+    if let Some((table, mend)) = unforced(catalog, &owners) {
+        return vacuous(format!("it owns {table}"), mend);
     }
     Ok(())
 }
 
-/// The login that [`application_login`] gave a role on this server before.
+/// A table whose owner is among these roles and is not held to its policies, and how that is mended.
+pub(super) fn unforced<'c>(
+    catalog: &'c Catalog,
+    roles: &BTreeSet<String>,
+) -> Option<(&'c RelationName, String)> {
+    let table = catalog
+        .roots()
+        .find(|table| roles.contains(&table.owner) && !table.force_row_security)?;
+    let mend = format!(
+        "Mend it with: ALTER TABLE {0} OWNER TO <another role>, or ALTER TABLE {0} FORCE ROW LEVEL SECURITY",
+        table.name.quoted()
+    );
+    Some((&table.name, mend))
+}
+
+/// The login that [`application_login`] or [`Databases::tenant_roles`](super::Databases::tenant_roles) gave a role on this server before.
 #[must_use]
-pub fn application_of(server: &Server, role: &str) -> Login {
-    let role = if server.is_disposable() { role } else { MEMBER };
+pub fn application_of(server: &Server, access: &Access, tenant: &str) -> Login {
+    let role = if server.is_disposable() || access.per_tenant {
+        access.role_of(tenant)
+    } else {
+        MEMBER.to_owned()
+    };
     Login {
-        role: role.to_owned(),
-        password: Some(password(server, role)),
+        password: Some(password(server, &role)),
+        role,
     }
 }
 
@@ -155,11 +165,13 @@ pub(super) async fn forget_roles(maintenance: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-async fn ensure_role(
+/// Makes sure of a role that can log in. One that the harness did not make is left alone on a server that is not its own.
+pub(super) async fn ensure_role(
     server: &Server,
     maintenance: &mut PgConnection,
     name: &str,
     attributes: &str,
+    mark: &str,
 ) -> Result<Login> {
     let found: Option<Option<String>> = sqlx::query_scalar(AssertSqlSafe(format!(
         "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {}",
@@ -170,7 +182,8 @@ async fn ensure_role(
     .doing(format!("look for the role {name}"))?;
     let verb = match found {
         None => "CREATE",
-        Some(Some(mark)) if mark == MARK => "ALTER",
+        Some(Some(found)) if found == mark => "ALTER",
+        Some(_) if server.is_disposable() => "ALTER",
         Some(_) => {
             return Err(Error::Usage(format!(
                 "the server has a role {name} that the harness did not make; rename or drop it"
@@ -186,7 +199,7 @@ async fn ensure_role(
     execute_quietly(maintenance, &sql, name).await?;
     execute(
         maintenance,
-        &format!("COMMENT ON ROLE {} IS {}", quoted(name), literal(MARK)),
+        &format!("COMMENT ON ROLE {} IS {}", quoted(name), literal(mark)),
     )
     .await?;
     Ok(Login {

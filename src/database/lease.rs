@@ -46,19 +46,25 @@ fn key(id: u32) -> i32 {
     i32::from_ne_bytes(id.to_ne_bytes())
 }
 
-/// Drops the databases of runs whose session is gone. Touches none that does not bear a run's mark and name.
+/// Drops the databases and the roles of runs whose session is gone. Touches none that does not bear a run's mark, and
+/// no database without a run's name.
 pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<()> {
+    // Databases first: a role stays for as long as one knows it.
     let marked = sqlx::query(
-        "SELECT datname, substring(shobj_description(oid, 'pg_database') FROM '^watertight run ([0-9a-f]{8}) ')
+        "SELECT 'DATABASE', datname::text, substring(shobj_description(oid, 'pg_database') FROM '^watertight run ([0-9a-f]{8}) ')
          FROM pg_database WHERE datname ~ '^watertight_[0-9a-f]{8}_'
-           AND shobj_description(oid, 'pg_database') LIKE 'watertight run %'",
+           AND shobj_description(oid, 'pg_database') LIKE 'watertight run %'
+         UNION ALL
+         SELECT 'ROLE', rolname::text, substring(shobj_description(oid, 'pg_authid') FROM '^watertight run ([0-9a-f]{8})$')
+         FROM pg_roles WHERE oid >= 16384 AND shobj_description(oid, 'pg_authid') LIKE 'watertight run %'",
     )
     .fetch_all(&mut *maintenance)
     .await
     .doing("look for leftovers")?;
     for row in marked {
-        let name: String = row.try_get(0).doing("look for leftovers")?;
-        let id: Option<String> = row.try_get(1).doing("look for leftovers")?;
+        let kind: String = row.try_get(0).doing("look for leftovers")?;
+        let name: String = row.try_get(1).doing("look for leftovers")?;
+        let id: Option<String> = row.try_get(2).doing("look for leftovers")?;
         let Some(id) = id.and_then(|id| u32::from_str_radix(&id, 16).ok()) else {
             continue;
         };
@@ -68,11 +74,13 @@ pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<(
             .await
             .doing("look for leftovers")?;
         if free {
-            execute(
-                maintenance,
-                &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name)),
-            )
-            .await?;
+            let force = if kind == "ROLE" { "" } else { " WITH (FORCE)" };
+            let sql = format!("DROP {kind} IF EXISTS {}{force}", quoted(&name));
+            let dropped = execute(maintenance, &sql).await;
+            // A role may be known to databases of others, or be another administrator's.
+            if kind != "ROLE" {
+                dropped?;
+            }
             execute(
                 maintenance,
                 &format!("SELECT pg_advisory_unlock({LOCK_SPACE}, {})", key(id)),

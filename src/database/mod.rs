@@ -1,10 +1,12 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod inherited;
 mod kept;
 mod lease;
 mod partition;
 mod published;
+mod tenants;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -12,7 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 pub use application::{application_login, application_of, refuse_vacuous};
 pub use kept::{keep, remove};
 pub use partition::complete_partitions;
+pub use tenants::Lasting;
 
+use self::inherited::inherited;
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};
 use crate::model::{Catalog, MigrateAs, literal, quoted};
@@ -30,6 +34,8 @@ pub struct Databases<'a> {
     template: String,
     clones: u32,
     made: Vec<String>,
+    /// The roles that end with the run.
+    roles: Vec<String>,
 }
 
 impl<'a> Databases<'a> {
@@ -76,6 +82,7 @@ impl<'a> Databases<'a> {
             owner,
             clones: 0,
             made: Vec::new(),
+            roles: Vec::new(),
         })
     }
 
@@ -188,6 +195,9 @@ impl<'a> Databases<'a> {
         )
         .await?;
         self.made.push(name.to_owned());
+        if template != "template0" {
+            execute(&mut self.maintenance, &inherited(template, name)).await?;
+        }
         execute(
             &mut self.maintenance,
             &format!(
@@ -207,7 +217,7 @@ impl<'a> Databases<'a> {
         self.maintenance.close().await.doing("close a connection")
     }
 
-    /// Removes every database of this run, but for one that is to be kept.
+    /// Removes every database of this run, but for one that is to be kept, and its roles, unless one is.
     ///
     /// # Errors
     /// [`crate::Error::Database`] when one can't be dropped; the next run tries again.
@@ -223,6 +233,14 @@ impl<'a> Databases<'a> {
                 let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
                 execute(&mut self.maintenance, &sql).await?;
             }
+        }
+        for role in &self.roles {
+            let sql = if kept.is_some() {
+                format!("COMMENT ON ROLE {} IS 'kept by watertight'", quoted(role))
+            } else {
+                format!("DROP ROLE IF EXISTS {}", quoted(role))
+            };
+            execute(&mut self.maintenance, &sql).await?;
         }
         self.maintenance.close().await.doing("close a connection")
     }

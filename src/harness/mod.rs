@@ -4,6 +4,7 @@
 //! observations → verdicts → report.
 
 mod accepted;
+pub(crate) mod application;
 mod assemble;
 mod fill;
 mod mutate;
@@ -28,7 +29,7 @@ pub use seed::Seeded;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::check::Scene;
-use crate::database::{Databases, application_login, complete_partitions, connect, execute};
+use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
@@ -281,14 +282,6 @@ impl Harness {
         let mut template = connect(&databases.template()).await?;
         let mut schema = self.schema(&mut template).await?;
         template.close().await.doing("close a connection")?;
-        let application = match &self.settings.access {
-            Some(access) => {
-                let options = server.options(server.administrator(), server.maintenance_database());
-                let mut maintenance = connect(&options).await?;
-                Some(application_login(server, &mut maintenance, &schema.catalog, access).await?)
-            }
-            None => None,
-        };
         progress("making rows");
         let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
@@ -299,6 +292,18 @@ impl Harness {
             .populate(&mut connection, schema.of_worlds(), seed, socket)
             .await?;
         connection.close().await.doing("close a connection")?;
+        let application = application::login(
+            server,
+            databases,
+            &mut schema,
+            &worlds.tenants,
+            if server.is_disposable() {
+                Lasting::Server
+            } else {
+                Lasting::Run
+            },
+        )
+        .await?;
         timings.seed = since(started);
         Ok(Ground {
             migrations,
@@ -363,7 +368,10 @@ impl Harness {
                 .await?;
         }
         let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
-        sources.describe(&mut connection).await?;
+        let search_path = self.search_path(&mut connection, &ground.schema).await?;
+        sources
+            .describe(&mut connection, search_path.as_deref())
+            .await?;
         connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {

@@ -38,7 +38,7 @@ pub use glob::glob;
 pub use mutation::{Equivalent, Fate, Mutation, Named, Notice, Tried};
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;
-pub use query::{Query, QueryTenant, Returns};
+pub use query::{LOOKING, Query, QueryTenant, Returns};
 pub use regression::{Regression, StoredRow};
 pub use report::{
     Coverage, DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,

@@ -66,16 +66,29 @@ impl Class {
     }
 }
 
+/// Stands for the tenant in the name of a role.
+const TENANT: &str = "{tenant}";
+
 /// How the application acts as one tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// The role that the application logs in as; `{tenant}` stands for the tenant.
     pub role: String,
     /// Statements that set the tenant, `$1` being the tenant as text.
     pub context: Vec<String>,
+    /// Where each tenant has a role of its own: the roles that it is a member of. Empty: the one that the schema shows.
+    pub member_of: Vec<String>,
+    /// Whether each tenant has a role of its own, also once `role` is that of the acting one.
+    pub per_tenant: bool,
 }
 
 impl Access {
+    /// The role that the application logs in as for a tenant.
+    #[must_use]
+    pub fn role_of(&self, tenant: &str) -> String {
+        self.role.replace(TENANT, tenant)
+    }
+
     /// The statements that set the context of a tenant, one a text.
     #[must_use]
     pub fn statements(&self, tenant: &str) -> Vec<String> {

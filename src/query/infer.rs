@@ -65,7 +65,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
     };
     match Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql)) {
         Ok(statements) => {
-            let mut reader = Reader::new(catalog, &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
             for statement in &statements {
                 let _ = statement.visit(&mut reader);
             }
@@ -73,7 +73,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         }
         Err(error) => {
             inferred.unparsed = Some(error.to_string());
-            let mut reader = Reader::new(catalog, &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
             scan(&mut reader, &query.sql);
             reader.resolve();
         }

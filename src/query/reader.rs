@@ -15,6 +15,8 @@ use crate::model::{Catalog, RelationName, View};
 /// column of another table of the same query.
 pub(super) struct Reader<'a> {
     catalog: &'a Catalog,
+    /// The schemas of the query's `search_path`.
+    schemas: Vec<String>,
     aliases: Vec<(String, RelationName)>,
     pairs: Vec<(usize, Option<String>, String, char)>,
     /// Columns that are compared with each other.
@@ -157,9 +159,14 @@ impl Visitor for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(catalog: &'a Catalog, inferred: &'a mut Inferred) -> Self {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        schemas: Vec<String>,
+        inferred: &'a mut Inferred,
+    ) -> Self {
         Self {
             catalog,
+            schemas,
             aliases: Vec::new(),
             pairs: Vec::new(),
             equal: Vec::new(),
@@ -442,15 +449,16 @@ impl<'a> Reader<'a> {
         self.known(relation, schema)
     }
 
-    /// The table of this name: in its schema, or in `public`, or the only one of the name.
+    /// The table of this name: in its schema, in the first that is looked in, in `public`, or the only one of the name.
     fn known(&self, relation: String, schema: Option<String>) -> Option<RelationName> {
         if let Some(schema) = schema {
             let wanted = RelationName::new(schema, relation);
             return self.catalog.tables.contains_key(&wanted).then_some(wanted);
         }
-        let public = RelationName::new("public", relation.clone());
-        if self.catalog.tables.contains_key(&public) {
-            return Some(public);
+        let looked_in = self.schemas.iter().map(String::as_str).chain(["public"]);
+        let mut candidates = looked_in.map(|schema| RelationName::new(schema, relation.clone()));
+        if let Some(first) = candidates.find(|name| self.catalog.tables.contains_key(name)) {
+            return Some(first);
         }
         self.catalog
             .tables

@@ -4,7 +4,8 @@
 //! - `--! …`: a line of `watertight.toml`;
 //! - `--= SEVERITY CHECK OBJECT`: a finding that must be there (or `inconclusive CHECK OBJECT`), and no other;
 //! - `--> …`: a line that `psql` prints when the first finding's SQL is pasted into it, in their order;
-//! - `--! queries`: the end of the migration, and the beginning of a file of queries.
+//! - `--! queries`: the end of the migration, and the beginning of a file of queries;
+//! - `--< FILE`: settings and migration are those of that fixture beside it, and only queries and findings its own.
 
 use std::fs;
 use std::path::Path;
@@ -33,6 +34,15 @@ impl Fixture {
         let (migration, queries) = text
             .split_once(QUERIES)
             .map_or((text.as_str(), None), |(sql, queries)| (sql, Some(queries)));
+        let mut expected = marked(migration, "--= ");
+        expected.sort();
+        let shown = marked(migration, "--> ");
+        let shared = marked(migration, "--< ").first().map(|file| {
+            let text = fs::read_to_string(path.with_file_name(file)).unwrap();
+            let end = text.find(QUERIES).unwrap_or(text.len());
+            text[..end].to_owned()
+        });
+        let migration = shared.as_deref().unwrap_or(migration);
         let mut settings = marked(migration, "--! ").join("\n");
         if queries.is_some() {
             settings.push_str("\n[run]\nqueries = \"queries\"\n");
@@ -44,12 +54,10 @@ impl Fixture {
         if let Some(queries) = queries {
             folder.write("queries/queries.sql", queries.as_bytes());
         }
-        let mut expected = marked(migration, "--= ");
-        expected.sort();
         Self {
             folder,
             expected,
-            shown: marked(migration, "--> "),
+            shown,
         }
     }
 

@@ -145,12 +145,23 @@ impl<'a> Bench<'a> {
         Ok((seeded, worlds))
     }
 
+    /// Reads a mutated schema.
+    pub(super) async fn schema(&self, connection: &mut sqlx::PgConnection) -> Result<Schema> {
+        let mut schema = self.harness.schema(connection).await?;
+        // The role of the acting tenant, where each has one.
+        schema
+            .tenancy
+            .access
+            .clone_from(&self.ground.schema.tenancy.access);
+        Ok(schema)
+    }
+
     /// Reads a mutated schema, and makes and loads rows for it as for the original.
     pub(super) async fn worlds(
         &self,
         connection: &mut sqlx::PgConnection,
     ) -> Result<(Schema, Worlds)> {
-        let mut schema = self.harness.schema(connection).await?;
+        let mut schema = self.schema(connection).await?;
         schema.pools = self.ground.schema.pools.clone();
         let (worlds, _) = self
             .harness

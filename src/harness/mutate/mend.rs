@@ -32,7 +32,7 @@ impl Bench<'_> {
             named.why_not = format!("the server does not take it: {why}");
             return Ok(());
         }
-        staged.schema = self.harness.schema(&mut connection).await?;
+        staged.schema = self.schema(&mut connection).await?;
         connection.close().await.doing("close a connection")?;
         // The others are made anew, of the mended one.
         for name in [

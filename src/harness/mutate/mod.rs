@@ -93,7 +93,10 @@ impl Harness {
             .await?;
         let mut connection =
             crate::database::connect(&databases.administrator(&ground.seeded)).await?;
-        sources.describe(&mut connection).await?;
+        let search_path = self.search_path(&mut connection, &ground.schema).await?;
+        sources
+            .describe(&mut connection, search_path.as_deref())
+            .await?;
         drop(connection);
         let version = server.version().split('.').next();
         let original = Original {

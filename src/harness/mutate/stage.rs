@@ -76,7 +76,7 @@ impl Bench<'_> {
         sql: &str,
         staged: &mut Staged<'_>,
     ) -> Result<Tried> {
-        if let Some(access) = self.access()
+        if let Some(access) = &staged.schema.tenancy.access
             && let Err(Error::Usage(_)) = refuse_vacuous(&staged.schema.catalog, access)
         {
             return Ok(tried(mutant, Fate::Killed(Notice::Refusal)));
@@ -132,7 +132,7 @@ impl Bench<'_> {
             let name = databases.clone_of(seeded).await?;
             let mut connection = connect(&databases.administrator(&name)).await?;
             if change(&mut connection, sql).await?.is_none() {
-                let schema = self.harness.schema(&mut connection).await?;
+                let schema = self.schema(&mut connection).await?;
                 connection.close().await.doing("close a connection")?;
                 return Ok(Made::Yes(Staged {
                     place: Place::of(name),
@@ -248,7 +248,8 @@ impl Bench<'_> {
 
     /// A mutant of roles: refused, or not noticed at all.
     pub(super) async fn try_role(&self, mutant: &Mutant) -> Result<Tried> {
-        let (Change::Roles { sql, undo }, Some(access)) = (&mutant.change, self.access()) else {
+        let access = self.ground.schema.tenancy.access.as_ref();
+        let (Change::Roles { sql, undo }, Some(access)) = (&mutant.change, access) else {
             return Ok(tried(
                 mutant,
                 Fate::Unmade("it is none of a role".to_owned()),
@@ -259,7 +260,7 @@ impl Bench<'_> {
             .options(self.server.administrator(), &self.template);
         let mut connection = connect(&options).await?;
         let refused = change(&mut connection, sql).await?;
-        let schema = self.harness.schema(&mut connection).await;
+        let schema = self.schema(&mut connection).await;
         execute(&mut connection, undo).await?;
         connection.close().await.doing("close a connection")?;
         let fate = match (refused, refuse_vacuous(&schema?.catalog, access)) {

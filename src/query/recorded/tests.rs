@@ -56,6 +56,7 @@ fn sessions_that_act_as_one_tenant_are_known() {
     let access = Access {
         role: "app".to_owned(),
         context: vec!["SELECT set_config('app.tenant', $1, true)".to_owned()],
+        ..Access::default()
     };
     let mut recorder = Recorder::new("watertight", Some(&access));
     for line in [
