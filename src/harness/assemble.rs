@@ -68,10 +68,12 @@ pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec
 pub(super) async fn judge_cases(
     arena: &Arena<'_>,
     scene: Scene<'_>,
-    mut open: Vec<Case>,
+    open: Vec<Case>,
     queried: &dyn Fn(&str) -> bool,
     progress: &dyn Fn(&str),
 ) -> Result<(Vec<Judged>, Coverage)> {
+    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
+    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = open.into_iter().enumerate().unzip();
     let (mut coverage, mut branches) = coverage::open(scene, queried);
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {
@@ -84,30 +86,33 @@ pub(super) async fn judge_cases(
         let probed = observations.split_off(planned);
         coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();
-        for (case, seen) in open.into_iter().zip(observations) {
+        for ((number, case), seen) in numbers.into_iter().zip(open).zip(observations) {
             let Some(check) = check::find(case.check) else {
                 continue;
             };
             match Check::judge(check, scene, &case, &seen) {
-                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push(*next),
+                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push((number, *next)),
                 verdict => {
                     let leaked = matches!(verdict, Verdict::Leaked(_));
                     let smaller = leaked.then(|| check.smaller(scene, &case, &seen));
-                    judged.push(Judged {
+                    let judgement = Judged {
                         case,
                         verdict,
                         smaller: smaller.flatten(),
                         counterexample: None,
-                    });
+                    };
+                    judged.push((number, judgement));
                 }
             }
         }
-        open = again;
+        (numbers, open) = again.into_iter().unzip();
         if open.is_empty() && (round > 0 || branches.is_empty()) {
             break;
         }
     }
     coverage::settle(&mut coverage, &branches);
+    judged.sort_by_key(|(number, _)| *number);
+    let judged = judged.into_iter().map(|(_, judged)| judged).collect();
     Ok((judged, coverage))
 }
 

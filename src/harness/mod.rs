@@ -236,9 +236,7 @@ impl Harness {
     ) -> Result<Report> {
         let migrations = &input.migrations;
         let (mut databases, timings) = self.migrate(server, migrations, timings, progress).await?;
-        let result = self
-            .check(server, &mut databases, input, timings, progress)
-            .await;
+        let result = Box::pin(self.check(server, &mut databases, input, timings, progress)).await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
             _ => None,
@@ -390,10 +388,18 @@ impl Harness {
             }
             None => None,
         };
+        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
+        let thrown = if keys.any(|key| key.deferrable) {
+            let database = databases.clone_of(&ground.seeded).await?;
+            Some(databases.administrator(&database))
+        } else {
+            None
+        };
         let arena = Arena {
             seeded: databases.administrator(&ground.seeded),
             blank: databases.administrator(&blank),
             application,
+            thrown,
             access: self.settings.access.as_ref(),
             catalog: &ground.schema.catalog,
             tenancy: &ground.schema.tenancy,

@@ -22,3 +22,4 @@ mod tenant_roles;
 mod tidy;
 mod tried;
 mod types;
+mod unchecked;

@@ -63,6 +63,7 @@ impl<'a> Bench<'a> {
             seeded: ground.seeded.clone(),
             blank: bench.blank.clone(),
             application: bench.application.clone(),
+            thrown: Some(databases.clone_of(&ground.seeded).await?),
         };
         let scene = bench.scene(
             &ground.schema.catalog,
@@ -113,6 +114,10 @@ impl<'a> Bench<'a> {
             application: login
                 .zip(application)
                 .map(|(login, name)| self.server.options(login, name)),
+            thrown: place
+                .thrown
+                .as_ref()
+                .map(|name| databases.administrator(name)),
             access: self.access(),
             catalog: scene.catalog,
             tenancy: scene.tenancy,
@@ -198,4 +203,6 @@ pub(super) struct Place {
     pub(super) seeded: String,
     pub(super) blank: String,
     pub(super) application: Option<String>,
+    /// For what is committed, so that it serves once.
+    pub(super) thrown: Option<String>,
 }

@@ -56,6 +56,7 @@ impl Bench<'_> {
             seeded: self.ground.seeded.clone(),
             blank: self.blank.clone(),
             application: self.application.clone(),
+            thrown: None,
         };
         let is_query = |object: &str| queries.iter().any(|query| query.object == object);
         let seen = self

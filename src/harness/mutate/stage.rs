@@ -195,9 +195,17 @@ impl Bench<'_> {
             connection.close().await.doing("close a connection")?;
             place.blank = name;
         }
+        if needs(&|_, stage| stage == Stage::Thrown) {
+            place.thrown = Some(databases.clone_of(&place.seeded).await?);
+        }
         let scene = staged.scene(self, queries);
-        self.judge_cases(databases, &staged.place, scene, cases)
-            .await
+        let seen = self
+            .judge_cases(databases, &staged.place, scene, cases)
+            .await;
+        if let Some(thrown) = staged.place.thrown.take() {
+            databases.drop_clone(&thrown).await?;
+        }
+        seen
     }
 
     /// Drops a mutant's databases.
@@ -279,6 +287,7 @@ impl Place {
             seeded,
             blank: String::new(),
             application: None,
+            thrown: None,
         }
     }
 }
