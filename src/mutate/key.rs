@@ -1,7 +1,7 @@
 //! Foreign keys with a defect.
 
 use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Action, Class, ForeignKey, Table, quoted_list};
+use crate::model::{Action, Class, ForeignKey, Table, quoted, quoted_list};
 
 /// What is wrong with each key that carries the tenant.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -18,10 +18,10 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
             };
             found.extend(without_tenant(original, table, key).map(|(sql, rows)| {
                 let mut mutant = mutant("key-without-tenant").made_by(sql, rows);
-                mutant.named.push(key.target.object(UNIQUE));
+                mutant.beside = Some(key.target.object(UNIQUE));
                 mutant
             }));
-            found.push(mutant("key-dropped").made_by(dropped(table, key), Rows::Same));
+            found.push(without_key(original, table, key, mutant("key-dropped")));
             let changed = changed(original, table, key).into_iter();
             found.extend(changed.map(|(operator, changed)| {
                 let rows = if operator == "key-match-full" {
@@ -57,12 +57,28 @@ fn tenant_pair<'k>(
     key.pairs().find(|pair| *pair == (own, theirs))
 }
 
-fn dropped(table: &Table, key: &ForeignKey) -> String {
-    let name = crate::model::quoted(&key.name);
-    format!(
-        "ALTER TABLE {} DROP CONSTRAINT {name};",
-        table.name.quoted()
-    )
+/// The key is gone: what is left to name are its columns.
+fn without_key(
+    original: Original<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    mut mutant: Mutant,
+) -> Mutant {
+    let tenant = original.tenancy.tenant_column(&table.name);
+    let columns = key.columns.iter();
+    let rest = columns.filter(|column| Some(column.as_str()) != tenant);
+    for (number, column) in rest.enumerate() {
+        mutant.named.push(table.name.object(column));
+        if number == 0 {
+            mutant.part = Part::Column(table.name.clone(), column.clone());
+        }
+    }
+    let sql = format!(
+        "ALTER TABLE {} DROP CONSTRAINT {};",
+        table.name.quoted(),
+        quoted(&key.name)
+    );
+    mutant.made_by(sql, Rows::Same)
 }
 
 /// The key without the pair of tenant columns, and the unique key that it then needs.

@@ -146,8 +146,10 @@ pub struct Mutant {
     pub touches: Touches,
     /// What it is of.
     pub part: Part,
-    /// The objects that a finding may name: it, the table whose policy is gone, what had to be made with it.
+    /// The objects that a finding may name: it, or the table whose policy is gone, the column whose key is.
     pub named: Vec<String>,
+    /// An object that had to be made with it: what is found of that says nothing of the defect.
+    pub beside: Option<String>,
     /// Why no row can cross by this defect, where that can be said of it; asked only where nothing noticed it.
     pub equivalent: Option<&'static str>,
 }
@@ -157,6 +159,7 @@ impl Mutant {
         Self {
             operator,
             named: vec![object.clone()],
+            beside: None,
             object,
             detail: String::new(),
             change: Change::Schema {

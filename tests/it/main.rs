@@ -8,6 +8,7 @@ mod folder;
 mod mended;
 mod migration;
 mod migration_files;
+mod mutants;
 mod psql;
 mod recording;
 mod reference;

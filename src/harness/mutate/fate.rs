@@ -8,6 +8,7 @@ use crate::check::Scene;
 use crate::database::Databases;
 use crate::error::Result;
 use crate::model::{Case, Fate, Finding, Inconclusive, Notice, Report, Severity, Verdict};
+use crate::mutate::Mutant;
 use crate::report::accept;
 
 /// What the checks said.
@@ -21,8 +22,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What was not said before.
-    pub(super) fn since(mut self, before: &Self) -> Self {
+    /// What was not said before, and of a mutant itself.
+    pub(super) fn since(mut self, before: &Self, mutant: &Mutant) -> Self {
+        let beside = |object: &String| mutant.beside.as_ref() == Some(object);
+        self.findings.retain(|one| !beside(&one.object));
+        self.inconclusive.retain(|one| !beside(&one.object));
         let known: BTreeMap<(&str, &str), Severity> = before
             .findings
             .iter()

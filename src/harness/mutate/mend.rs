@@ -46,11 +46,11 @@ impl Bench<'_> {
         let touched = |case: &Case| mutant.touches.includes(&case.object);
         let both = format!("{sql}\n;{fix}");
         let after = self.look(databases, &both, staged, false, &touched).await?;
-        let lost = lost(self, &after, &touched);
-        let mut after = after.since(&self.before);
-        // What else belongs to the mutant is still there.
-        let other = |object: &String| *object == finding.object || !mutant.named.contains(object);
-        after.findings.retain(|one| other(&one.object));
+        // What the mutant took away may come back under another name.
+        let lost = lost(self, &after, &|case| {
+            touched(case) && (case.object != mutant.object || finding.object == mutant.object)
+        });
+        let after = after.since(&self.before, mutant);
         let left = after.noticed().into_iter().next();
         named.mended = Some(left.is_none() && lost.is_none());
         if let Some((check, object)) = left.or(lost) {

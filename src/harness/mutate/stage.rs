@@ -83,7 +83,7 @@ impl Bench<'_> {
         }
         let touched = |case: &Case| mutant.touches.includes(&case.object);
         let first = self.look(databases, sql, staged, false, &touched).await?;
-        let first = first.since(&self.before);
+        let first = first.since(&self.before, mutant);
         if !first.findings.is_empty() {
             let mut named = self.named(mutant, &first);
             self.mend(databases, mutant, sql, staged, (&first, &mut named))
@@ -112,7 +112,7 @@ impl Bench<'_> {
         let mut anew = anew;
         let all = self.look(databases, sql, &mut anew, true, &|_| true).await;
         self.clear(databases, &anew.place).await?;
-        let all = all?.since(&self.before);
+        let all = all?.since(&self.before, mutant);
         let named = (!all.findings.is_empty()).then(|| self.named(mutant, &all));
         Ok(Tried {
             noticed: all.noticed(),
@@ -151,7 +151,10 @@ impl Bench<'_> {
             Some(why) => Made::No(why),
             None => match self.worlds(&mut connection).await {
                 Ok((schema, worlds)) => Made::Yes((schema, worlds)),
-                Err(Error::Server(why)) => Made::No(why),
+                // What the server refuses of its rows is said of this mutant, and the others are tried.
+                Err(error @ (Error::Server(_) | Error::Database { .. })) => {
+                    Made::No(format!("no rows could be made for it: {error}"))
+                }
                 Err(error) => return Err(error),
             },
         };

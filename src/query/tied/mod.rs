@@ -313,3 +313,6 @@ impl Visitor for Inner {
         ControlFlow::Continue(())
     }
 }
+
+#[cfg(test)]
+mod tests;
