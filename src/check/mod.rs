@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod attempts;
+mod broken;
 mod checks;
 pub mod coverage;
 mod crossing;
@@ -20,6 +21,7 @@ mod predicate;
 mod reference;
 mod reproduction;
 mod row;
+mod sample;
 mod ways;
 mod witness;
 

@@ -31,7 +31,7 @@ pub(super) async fn run(command_line: CommandLine) -> Result<u8> {
     }
     let progress = Progress::on_terminal();
     let harness = Harness::new(settings.clone());
-    let mutation = harness.mutate(&|stage| progress.show(stage)).await;
+    let mutation = Box::pin(harness.mutate(&|stage| progress.show(stage))).await;
     progress.clear();
     let mutation = mutation?;
     for file in &run.reports {

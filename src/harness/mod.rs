@@ -35,8 +35,8 @@ use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
-    Settings, Tenancy, Timings, Worlds,
+    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -211,7 +211,13 @@ impl Harness {
             .await?;
         let status = async {
             let ground = self
-                .seed(server, &mut databases, migrations, timings, progress)
+                .seed(
+                    server,
+                    &mut databases,
+                    (migrations, None),
+                    timings,
+                    progress,
+                )
                 .await?;
             let database = &ground.seeded;
             let environment = environment(server, &ground, databases.owner(), database);
@@ -266,12 +272,13 @@ impl Harness {
         Ok((databases, timings))
     }
 
-    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them.
+    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them. With `queries` there are
+    /// rows that these would like to meet, and others' whose values break what is evaluated on them.
     async fn seed(
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        migrations: MigrationSet,
+        (migrations, queries): (MigrationSet, Option<&[Query]>),
         mut timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<Ground> {
@@ -286,8 +293,9 @@ impl Harness {
         let seed = prepare::seed(&self.settings.run)?;
         schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
+        let genes = self.genes_for(seed, &schema.catalog, queries);
         let (worlds, _) = self
-            .populate(&mut connection, schema.of_worlds(), seed, socket)
+            .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
         connection.close().await.doing("close a connection")?;
         let application = application::login(
@@ -330,17 +338,35 @@ impl Harness {
         })
     }
 
+    /// What the rows follow from, before the server has refused any.
+    pub(crate) fn genes(&self, seed: Seed) -> Genes {
+        Genes::new(
+            seed,
+            self.settings.run.organisations,
+            self.settings.run.rows,
+        )
+    }
+
+    /// Likewise, for what these queries look for.
+    fn genes_for(&self, seed: Seed, catalog: &Catalog, queries: Option<&[Query]>) -> Genes {
+        let mut genes = self.genes(seed);
+        if let Some(queries) = queries {
+            genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(catalog, queries);
+        }
+        genes
+    }
+
     /// Makes worlds that the server accepts, and loads the rows of the seeded database.
     pub(crate) async fn populate(
         &self,
         connection: &mut PgConnection,
         ground: crate::generate::Ground<'_>,
-        seed: Seed,
+        genes: Genes,
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
         execute(connection, "SET statement_timeout = '30s'").await?;
-        let (worlds, genes) =
-            settle::settle(connection, ground, &self.settings.run, seed, socket).await?;
+        let (worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         seed_with(connection, ground.catalog, ground.tenancy, &worlds, socket).await?;
         Ok((worlds, genes))
     }
@@ -358,8 +384,10 @@ impl Harness {
             stored,
             mut sources,
         } = input;
+        let any = self.settings.run.record || !sources.queries.is_empty();
+        let queries = any.then_some(sources.queries.as_slice());
         let ground = self
-            .seed(server, databases, migrations, timings, progress)
+            .seed(server, databases, (migrations, queries), timings, progress)
             .await?;
         if self.settings.run.record {
             self.record(server, databases, &ground, &mut sources, progress)

@@ -22,6 +22,7 @@ mod settings;
 mod tenancy;
 mod token;
 mod trial;
+mod wish;
 
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
@@ -46,7 +47,9 @@ pub use report::{
 };
 pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, others_first, permuted, together, without};
+pub use seeding::{
+    Loaded, late_columns, late_update, others_first, permuted, planner, together, without,
+};
 pub use settings::{
     Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
     ServerText, Settings, Shard, TenantSettings,
@@ -54,3 +57,4 @@ pub use settings::{
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
 pub use trial::{Candidate, Condition, Judgement, Question};
+pub use wish::{Want, Wish};

@@ -19,6 +19,7 @@ mod recorded;
 mod result;
 mod scan;
 mod tied;
+mod wish;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
@@ -31,3 +32,4 @@ pub use offline::{Offline, offline};
 pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
 pub use result::{is_empty, tables};
 pub use tied::is_tied;
+pub use wish::wishes;

@@ -432,7 +432,7 @@ impl<'a> Reader<'a> {
         schema: Option<&String>,
         called: Option<String>,
     ) {
-        if let Some(table) = self.known(relation.to_owned(), schema.cloned()) {
+        if let Some(table) = self.known(relation, schema.map(String::as_str)) {
             self.aliases.push((table.name.clone(), table.clone()));
             self.aliases.extend(called.map(|called| (called, table)));
         }
@@ -446,24 +446,11 @@ impl<'a> Reader<'a> {
     /// The table of this name.
     fn table(&self, name: &ObjectName) -> Option<RelationName> {
         let (relation, schema) = last(name)?;
-        self.known(relation, schema)
+        self.known(&relation, schema.as_deref())
     }
 
-    /// The table of this name: in its schema, in the first that is looked in, in `public`, or the only one of the name.
-    fn known(&self, relation: String, schema: Option<String>) -> Option<RelationName> {
-        if let Some(schema) = schema {
-            let wanted = RelationName::new(schema, relation);
-            return self.catalog.tables.contains_key(&wanted).then_some(wanted);
-        }
-        let looked_in = self.schemas.iter().map(String::as_str).chain(["public"]);
-        let mut candidates = looked_in.map(|schema| RelationName::new(schema, relation.clone()));
-        if let Some(first) = candidates.find(|name| self.catalog.tables.contains_key(name)) {
-            return Some(first);
-        }
-        self.catalog
-            .tables
-            .keys()
-            .find(|table| table.name == relation)
-            .cloned()
+    /// The table that the query means by this name.
+    fn known(&self, relation: &str, schema: Option<&str>) -> Option<RelationName> {
+        self.catalog.table_called(relation, schema, &self.schemas)
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
-    Tenancy, WorldKind, Worlds, others_first, permuted,
+    Tenancy, WorldKind, Worlds, others_first, permuted, planner,
 };
 
 /// Where cases run.
@@ -232,6 +232,8 @@ impl Owner {
             };
             if let Stage::World { kind, layout } = stage {
                 self.enter(&mut session, arena, kind, layout).await?;
+                // Undone where the next world goes back to the savepoint.
+                execute(&mut session.connection, planner(kind, layout)).await?;
             }
             let (seen, alive) = session.run(&scripts[found.len()..]).await;
             found.extend(seen);

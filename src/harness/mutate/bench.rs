@@ -152,13 +152,24 @@ impl<'a> Bench<'a> {
 
     /// Reads a mutated schema.
     pub(super) async fn schema(&self, connection: &mut sqlx::PgConnection) -> Result<Schema> {
-        let mut schema = self.harness.schema(connection).await?;
-        // The role of the acting tenant, where each has one.
-        schema
-            .tenancy
-            .access
-            .clone_from(&self.ground.schema.tenancy.access);
-        Ok(schema)
+        let original = &self.ground.schema;
+        let mut catalog = self.harness.catalog(connection).await?;
+        // Rows that are there now were not left by migrations.
+        for (name, table) in &mut catalog.tables {
+            let before = original.catalog.tables.get(name);
+            table.existing_rows = before.map_or(0, |table| table.existing_rows);
+        }
+        let settings = self.harness.settings();
+        // The role is that of the acting tenant, where each has one.
+        let access = original.tenancy.access.as_ref();
+        let tenancy = crate::tenancy::classify(&catalog, &settings.tenant, access)
+            .map_err(|message| self.harness.misconfigured(message))?;
+        Ok(Schema {
+            catalog,
+            tenancy,
+            existing: original.existing.clone(),
+            pools: original.pools.clone(),
+        })
     }
 
     /// Reads a mutated schema, and makes and loads rows for it as for the original.
@@ -166,16 +177,13 @@ impl<'a> Bench<'a> {
         &self,
         connection: &mut sqlx::PgConnection,
     ) -> Result<(Schema, Worlds)> {
-        let mut schema = self.schema(connection).await?;
-        schema.pools = self.ground.schema.pools.clone();
+        let schema = self.schema(connection).await?;
+        let genes = self
+            .harness
+            .genes_for(self.ground.seed, &schema.catalog, Some(self.queries));
         let (worlds, _) = self
             .harness
-            .populate(
-                connection,
-                schema.of_worlds(),
-                self.ground.seed,
-                self.socket(),
-            )
+            .populate(connection, schema.of_worlds(), genes, self.socket())
             .await?;
         Ok((schema, worlds))
     }

@@ -88,8 +88,15 @@ impl Harness {
         progress: &dyn Fn(&str),
     ) -> Result<Mutation> {
         let timings = Timings::default();
+        let queries = Some(sources.queries.as_slice()).filter(|queries| !queries.is_empty());
         let ground = self
-            .seed(server, databases, migrations.clone(), timings, progress)
+            .seed(
+                server,
+                databases,
+                (migrations.clone(), queries),
+                timings,
+                progress,
+            )
             .await?;
         let mut connection =
             crate::database::connect(&databases.administrator(&ground.seeded)).await?;
