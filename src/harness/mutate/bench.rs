@@ -178,9 +178,10 @@ impl<'a> Bench<'a> {
         connection: &mut sqlx::PgConnection,
     ) -> Result<(Schema, Worlds)> {
         let schema = self.schema(connection).await?;
+        let queries = Some(self.queries).filter(|queries| !queries.is_empty());
         let genes = self
             .harness
-            .genes_for(self.ground.seed, &schema.catalog, Some(self.queries));
+            .genes_for(self.ground.seed, &schema.catalog, queries);
         let (worlds, _) = self
             .harness
             .populate(connection, schema.of_worlds(), genes, self.socket())
