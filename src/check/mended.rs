@@ -57,9 +57,10 @@ pub(super) fn rebuilt(
         String::new()
     } else {
         format!(
-            "ALTER TABLE {} ADD UNIQUE ({});\n",
+            "ALTER TABLE {} ADD UNIQUE ({}{});\n",
             key.target.quoted(),
-            quoted_list(targets.iter().copied())
+            quoted_list(targets.iter().copied()),
+            if key.period { " WITHOUT OVERLAPS" } else { "" }
         )
     };
     let mended = ForeignKey {

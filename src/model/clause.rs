@@ -10,9 +10,9 @@ impl ForeignKey {
     pub fn clause(&self) -> String {
         let mut text = format!(
             "FOREIGN KEY ({}) REFERENCES {} ({})",
-            quoted_list(self.columns.iter().map(String::as_str)),
+            self.side(&self.columns),
             self.target.quoted(),
-            quoted_list(self.target_columns.iter().map(String::as_str)),
+            self.side(&self.target_columns),
         );
         if self.match_full {
             text.push_str(" MATCH FULL");
@@ -40,6 +40,17 @@ impl ForeignKey {
             text.push_str(" NOT VALID");
         }
         text
+    }
+
+    /// One side of the key; where it has a PERIOD, the last column is one.
+    fn side(&self, columns: &[String]) -> String {
+        match columns {
+            [first @ .., time] if self.period => {
+                let first = quoted_list(first.iter().map(String::as_str));
+                format!("{first}, PERIOD {}", quoted(time))
+            }
+            _ => quoted_list(columns.iter().map(String::as_str)),
+        }
     }
 
     /// The statement that puts this key in the place of the one of its name.

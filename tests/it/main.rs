@@ -10,6 +10,7 @@ mod migration;
 mod migration_files;
 mod mutants;
 mod psql;
+mod realism;
 mod recording;
 mod reference;
 mod regressions;

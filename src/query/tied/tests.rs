@@ -64,6 +64,7 @@ fn schema() -> (Catalog, Tenancy) {
         initially_deferred: false,
         validated: true,
         enforced: true,
+        period: false,
     };
     let scoped = || Class::Scoped {
         column: "org_id".to_owned(),
