@@ -48,6 +48,7 @@ pub mod introspect;
 pub mod load;
 pub mod migration;
 pub mod model;
+pub mod mutate;
 pub mod query;
 pub mod report;
 pub mod run;

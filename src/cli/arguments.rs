@@ -29,6 +29,12 @@ pub(super) enum Command {
     /// `[run]` in `watertight.toml`. The command line wins over the environment, the environment over the file.
     #[command(visible_alias = "check")]
     TestDb(Box<TestDb>),
+    /// Show what a run would miss: make mutants of the schema and the queries, each with one defect, and run the checks
+    ///
+    /// Takes the settings and the options of `test-db`. --only and --skip select mutants here, as
+    /// `key-without-tenant:crm.*`; --list says which kinds there are; --shard 1/10 tries a tenth of them. Exit status: 0
+    /// where every defect was noticed, 1 where some were not.
+    Mutate(Box<TestDb>),
     /// Fill a new database with many rows, for demos and load tests; it stays
     Seed(Box<Seed>),
     /// Work with reports that runs wrote as JSON

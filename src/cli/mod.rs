@@ -6,6 +6,7 @@ mod explain;
 mod failure;
 mod init;
 mod migrate;
+mod mutate;
 mod output;
 mod progress;
 mod report;
@@ -88,6 +89,9 @@ async fn run(command: Command) -> Result<u8> {
     match command {
         Command::TestDb(options) => {
             signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
+        }
+        Command::Mutate(options) => {
+            signal::or_interrupted(Box::pin(mutate::run(options.into_command_line()))).await
         }
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();

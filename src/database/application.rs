@@ -50,6 +50,37 @@ pub async fn application_login(
     access: &Access,
 ) -> Result<Login> {
     let name = &access.role;
+    refuse_vacuous(catalog, access)?;
+    if !server.is_disposable() {
+        let member = ensure_role(server, maintenance, MEMBER, "", MARK).await?;
+        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
+        execute(maintenance, &sql).await?;
+        if !server.is_superuser() {
+            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
+            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
+            execute(maintenance, &sql).await?;
+        }
+        return Ok(member);
+    }
+    let password = password(server, name);
+    let sql = format!(
+        "ALTER ROLE {} LOGIN PASSWORD {}",
+        quoted(name),
+        literal(&password)
+    );
+    execute_quietly(maintenance, &sql, name).await?;
+    Ok(Login {
+        role: name.clone(),
+        password: Some(password),
+    })
+}
+
+/// Refuses a role that could see everything, by its name and with the statement that makes a right one.
+///
+/// # Errors
+/// [`Error::Usage`] for a role that is missing or that would make every test vacuous.
+pub fn refuse_vacuous(catalog: &Catalog, access: &Access) -> Result<()> {
+    let name = &access.role;
     let Some(role) = catalog.roles.get(name) else {
         return Err(Error::Usage(format!(
             "[access] role = {name:?}: there is no such role. The migrations should make it: CREATE ROLE {} LOGIN \
@@ -76,31 +107,13 @@ pub async fn application_login(
             ),
         );
     }
-    if let Some((table, mend)) = unforced(catalog, &BTreeSet::from([name.clone()])) {
+    // Who is a member of the owner is as good as the owner.
+    let owners = catalog.rights_of(name).into_iter().map(str::to_owned);
+    let owners: BTreeSet<String> = owners.collect();
+    if let Some((table, mend)) = unforced(catalog, &owners) {
         return vacuous(format!("it owns {table}"), mend);
     }
-    if !server.is_disposable() {
-        let member = ensure_role(server, maintenance, MEMBER, "", MARK).await?;
-        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
-        execute(maintenance, &sql).await?;
-        if !server.is_superuser() {
-            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
-            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
-            execute(maintenance, &sql).await?;
-        }
-        return Ok(member);
-    }
-    let password = password(server, name);
-    let sql = format!(
-        "ALTER ROLE {} LOGIN PASSWORD {}",
-        quoted(name),
-        literal(&password)
-    );
-    execute_quietly(maintenance, &sql, name).await?;
-    Ok(Login {
-        role: name.clone(),
-        password: Some(password),
-    })
+    Ok(())
 }
 
 /// A table whose owner is among these roles and is not held to its policies, and how that is mended.

@@ -13,7 +13,7 @@ mod tool;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-pub use application::{application_login, application_of};
+pub use application::{application_login, application_of, refuse_vacuous};
 pub use kept::{keep, remove};
 pub use partition::complete_partitions;
 pub use tenants::Lasting;
@@ -182,6 +182,23 @@ impl<'a> Databases<'a> {
             .await?;
         }
         connection.close().await.doing("close a connection")
+    }
+
+    /// Drops one of the clones, to which nobody may be connected.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when the server refuses it; it is tried again with the others.
+    pub async fn drop_clone(&mut self, name: &str) -> Result<()> {
+        let sql = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+        execute(&mut self.maintenance, &sql).await?;
+        self.made.retain(|made| made != name);
+        Ok(())
+    }
+
+    /// The template's name.
+    #[must_use]
+    pub fn template_name(&self) -> &str {
+        &self.template
     }
 
     async fn create(&mut self, name: &str, template: &str, comment: &str) -> Result<()> {

@@ -45,19 +45,33 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let selected = check::ALL
-        .iter()
-        .flat_map(|check| check.plan(scene))
-        .filter(|case| settings.selects(case.check, &case.object))
-        .collect::<Vec<Case>>();
-    let selected = match settings.shard {
+    let selected = planned(scene, &|case| settings.selects(case.check, &case.object));
+    let open = match settings.shard {
         Some(shard) => part(selected, shard),
         None => selected,
     };
-    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
-    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = selected.into_iter().enumerate().unzip();
     let queried = |object: &str| settings.selects("query-interference", object);
-    let (mut coverage, mut branches) = coverage::open(scene, &queried);
+    judge_cases(arenas, scene, open, &queried, progress).await
+}
+
+/// The cases of all checks that are selected.
+pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec<Case> {
+    let checks = check::ALL.iter();
+    let cases = checks.flat_map(|check| check.plan(scene));
+    cases.filter(|case| selected(case)).collect()
+}
+
+/// Runs and judges cases, and finds which branches of these queries make a difference.
+pub(super) async fn judge_cases(
+    arenas: &[Arena<'_>],
+    scene: Scene<'_>,
+    open: Vec<Case>,
+    queried: &dyn Fn(&str) -> bool,
+    progress: &dyn Fn(&str),
+) -> Result<(Vec<Judged>, Coverage)> {
+    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
+    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = open.into_iter().enumerate().unzip();
+    let (mut coverage, mut branches) = coverage::open(scene, queried);
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {
         let planned = open.len();

@@ -11,6 +11,7 @@ mod fill;
 mod jobs;
 mod matrix;
 mod migrate;
+mod mutate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -319,11 +320,7 @@ impl Harness {
         let seed = prepare::seed(&self.settings.run)?;
         schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let mut genes = self.genes(seed);
-        if let Some(queries) = queries {
-            genes.kinds.insert(WorldKind::Poisoned);
-            genes.wishes = crate::query::wishes(&schema.catalog, queries);
-        }
+        let genes = self.genes_for(seed, &schema.catalog, queries);
         let (worlds, _) = self
             .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
@@ -375,6 +372,16 @@ impl Harness {
             self.settings.run.organisations,
             self.settings.run.rows,
         )
+    }
+
+    /// Likewise, for what these queries look for.
+    fn genes_for(&self, seed: Seed, catalog: &Catalog, queries: Option<&[Query]>) -> Genes {
+        let mut genes = self.genes(seed);
+        if let Some(queries) = queries {
+            genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(catalog, queries);
+        }
+        genes
     }
 
     /// Makes worlds that the server accepts, and loads the rows of the seeded database.
@@ -654,6 +661,20 @@ pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
         )
     });
     explained.collect()
+}
+
+/// Loads the rows of the seeded database.
+async fn seed_with(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    worlds: &Worlds,
+    socket: bool,
+) -> Result<()> {
+    execute(connection, "BEGIN").await?;
+    let layout = Layout::of(catalog, tenancy, worlds, socket);
+    load_all(connection, layout, &worlds.seeded()).await?;
+    execute(connection, "COMMIT").await
 }
 
 /// Milliseconds since then.

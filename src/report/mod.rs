@@ -18,6 +18,7 @@ mod markdown;
 #[cfg(feature = "reports")]
 mod markup;
 mod merge;
+mod mutation;
 mod page;
 mod read;
 #[cfg(feature = "reports")]
@@ -34,6 +35,7 @@ pub use baseline::Baseline;
 #[cfg(feature = "cli")]
 pub(crate) use excerpt::excerpt;
 pub use merge::merge;
+pub use mutation::{MUTATION_FORMATS, render_mutation};
 pub use read::{KnownCheck, read};
 
 /// The formats.

@@ -11,6 +11,7 @@ mod mended;
 mod migrate_check;
 mod migration;
 mod migration_files;
+mod mutants;
 mod parts;
 mod projects;
 mod psql;
