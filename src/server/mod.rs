@@ -38,7 +38,8 @@ pub use choice::{ServerChoice, ServerRequest};
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
-pub use shared::share;
+pub use shared::{Shared, share, watched};
+pub use watch::using;
 
 use crate::error::{Error, Result};
 
