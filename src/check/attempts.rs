@@ -3,8 +3,8 @@
 use super::Scene;
 use super::witness::{crossings, digests};
 use crate::model::{
-    Access, Attempt, Cell, Context, Purpose, Query, QueryTenant, Session, Stage, WorldKind,
-    literal, quoted,
+    Access, Attempt, Case, Cell, Context, Observation, Purpose, Query, QueryTenant, Session, Stage,
+    WorldKind, literal, quoted,
 };
 use crate::query::{Binding, Inferred, bindings, infer};
 
@@ -20,6 +20,10 @@ pub const WORLDS: [(WorldKind, usize); 6] = [
     (WorldKind::Twins, 0),
     (WorldKind::Twins, 1),
 ];
+
+/// So many bindings, the organisation's own first row with ranges as narrow and as wide as they go, are also tried where
+/// the others' values break what is evaluated on them.
+const POISONED: usize = 2;
 
 pub(super) const EXECUTE: &str = "EXECUTE watertight_query";
 
@@ -41,20 +45,48 @@ pub(super) fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> 
     let inferred = infer(scene.catalog, query);
     let all = bindings(scene.catalog, scene.tenancy, scene.worlds, query, &inferred);
     let numbered = all.into_iter().enumerate();
-    let chosen: Vec<Binding> = numbered
+    let poisoned = scene.worlds.others.contains_key(&WorldKind::Poisoned);
+    let chosen: Vec<(Binding, Vec<Stage>)> = numbered
         .filter(|(number, _)| only.is_none_or(|only| only == *number))
-        .map(|(_, binding)| binding)
+        .map(|(number, binding)| (binding, stages(poisoned && number < POISONED)))
         .collect();
-    let stages = WORLDS.map(|(kind, layout)| Stage::World { kind, layout });
-    attempts_of(scene, (query, &inferred), &chosen, &stages, only.is_some())
+    attempts_of(scene, (query, &inferred), &chosen, only.is_some())
 }
 
-/// The attempts of bindings in some stages, as the owner, and where `both` as the application then.
+/// The stages of a binding.
+pub(super) fn stages(poisoned: bool) -> Vec<Stage> {
+    let worlds = WORLDS.into_iter();
+    let worlds = worlds.chain(poisoned.then_some((WorldKind::Poisoned, 0)));
+    worlds
+        .map(|(kind, layout)| Stage::World { kind, layout })
+        .collect()
+}
+
+/// The attempts of each binding with what was seen.
+pub(super) type Groups<'c, 's> = Vec<(&'c [Attempt], &'s [Observation])>;
+
+/// Tells the bindings of a case apart: each begins where nobody else is.
+pub(super) fn groups<'c, 's>(case: &'c Case, seen: &'s [Observation]) -> Groups<'c, 's> {
+    let first = Stage::World {
+        kind: WorldKind::Absent,
+        layout: 0,
+    };
+    let attempts = case.attempts.chunk_by(|_, next| next.stage != first);
+    let mut rest = seen;
+    attempts
+        .map(|attempts| {
+            let (own, others) = rest.split_at(attempts.len().min(rest.len()));
+            rest = others;
+            (attempts, own)
+        })
+        .collect()
+}
+
+/// The attempts of bindings, each in its stages, as the owner, and where `both` as the application then.
 pub(super) fn attempts_of(
     scene: Scene<'_>,
     (query, inferred): (&Query, &Inferred),
-    chosen: &[Binding],
-    stages: &[Stage],
+    chosen: &[(Binding, Vec<Stage>)],
     both: bool,
 ) -> Vec<Attempt> {
     let access = scene.tenancy.access.as_ref();
@@ -74,7 +106,7 @@ pub(super) fn attempts_of(
     });
     let mut found = Vec::new();
     for mode in modes {
-        for binding in chosen {
+        for (binding, stages) in chosen {
             for stage in stages {
                 let Stage::World { kind, .. } = *stage else {
                     continue;
@@ -125,6 +157,7 @@ pub(super) fn statements(
         list.push(format!("SET LOCAL ROLE {}", quoted(&access.role)));
         list.extend(access.statements(scene.worlds.acting_tenant()));
     }
+    list.extend(query.looking());
     list.push(format!("PREPARE watertight_query AS {}", query.sql));
     list.push(execute(&binding.values));
     if inferred.writes {

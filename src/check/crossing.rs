@@ -4,6 +4,9 @@ use crate::model::{Catalog, Class, ForeignKey, RelationName, Table, Tenancy, quo
 
 /// Counts rows of the child whose key refers to a row that is not their tenant's. `None` where either table's rows
 /// have no tenant to compare.
+///
+/// A key that pairs the tenant columns can't name another tenant's row where it is checked. Where it is not (NOT ENFORCED,
+/// a NULL in it, triggers that are off), the rest of its columns may: a row that names nothing of its own tenant so.
 pub(super) fn count(
     catalog: &Catalog,
     tenancy: &Tenancy,
@@ -11,15 +14,27 @@ pub(super) fn count(
     key: &ForeignKey,
 ) -> Option<String> {
     let own = tenancy.tenant_expression(catalog, child, "c")?;
-    let joined = key
-        .pairs()
-        .map(|(column, target)| format!("p.{} = c.{}", quoted(target), quoted(column)))
-        .collect::<Vec<_>>()
-        .join(" AND ");
+    let tenant = (
+        tenancy.tenant_column(child),
+        tenancy.tenant_column(&key.target),
+    );
+    let is_tenant = |pair: &(&str, &str)| (Some(pair.0), Some(pair.1)) == tenant;
+    let (tenants, mut named): (Vec<_>, Vec<_>) = key.pairs().partition(is_tenant);
+    let own_parent = if named.is_empty() || tenants.is_empty() {
+        named = key.pairs().collect();
+        None
+    } else {
+        Some(format!(
+            "{} AND {}",
+            joined(&named, "o", "="),
+            joined(&tenants, "o", "IS NOT DISTINCT FROM")
+        ))
+    };
     let from = format!(
-        "SELECT count(*) FROM {} c JOIN {} p ON {joined}",
+        "SELECT count(*) FROM {} c JOIN {} p ON {}",
         child.quoted(),
-        key.target.quoted()
+        key.target.quoted(),
+        joined(&named, "p", "=")
     );
     if let Some(Class::Linked { through, column }) = tenancy.class(catalog, &key.target) {
         let tenant = tenancy.tenant_expression(catalog, through, "m")?;
@@ -32,7 +47,24 @@ pub(super) fn count(
         ));
     }
     let theirs = tenancy.tenant_expression(catalog, &key.target, "p")?;
-    Some(format!("{from} WHERE {own} IS DISTINCT FROM {theirs}"))
+    let unowned = own_parent.map_or_else(String::new, |condition| {
+        format!(
+            " AND NOT EXISTS (SELECT FROM {} o WHERE {condition})",
+            key.target.quoted()
+        )
+    });
+    Some(format!(
+        "{from} WHERE {own} IS DISTINCT FROM {theirs}{unowned}"
+    ))
+}
+
+/// The pairs of a key as a condition on the parent `alias` and the child `c`.
+fn joined(pairs: &[(&str, &str)], alias: &str, operator: &str) -> String {
+    let conditions: Vec<String> = pairs
+        .iter()
+        .map(|(child, parent)| format!("{alias}.{} {operator} c.{}", quoted(parent), quoted(child)))
+        .collect();
+    conditions.join(" AND ")
 }
 
 /// The column of the linked table that the linking column refers to.

@@ -2,12 +2,11 @@
 //! like a query, in the acting tenant's context, and what comes back must not depend on anybody else's rows.
 
 use super::Scene;
-use super::attempts::{LAYOUTS, WORLDS, attempts_of, executed_at, witnessed};
+use super::attempts::{LAYOUTS, attempts_of, executed_at, groups, stages, witnessed};
 use super::evidence::{Evidence, evidence};
 use super::reproduction::reproduction;
 use crate::model::{
-    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Returns, Severity,
-    Stage, Verdict,
+    Attempt, Case, Class, Defect, Observation, Query, QueryTenant, RelationName, Severity, Verdict,
 };
 use crate::query::{Binding, infer};
 
@@ -16,16 +15,11 @@ pub(super) fn query(object: &str, sql: String, arguments: Vec<(Option<String>, S
     let (parameters, types) = arguments.into_iter().unzip();
     Query {
         object: object.to_owned(),
-        file: String::new(),
-        line: 0,
         sql,
-        shown: None,
         parameters,
-        samples: Vec::new(),
         types,
-        problem: None,
-        returns: Returns::Many,
         tenant: QueryTenant::Context,
+        ..Query::default()
     }
 }
 
@@ -36,18 +30,13 @@ pub(super) fn case(
     query: &Query,
     bindings: &[Binding],
 ) -> Case {
-    let stages = WORLDS.map(|(kind, layout)| Stage::World { kind, layout });
+    let bindings = bindings.iter().cloned();
+    let chosen: Vec<_> = bindings.map(|one| (one, stages(false))).collect();
     Case {
         check,
         object: query.object.clone(),
         subject: String::new(),
-        attempts: attempts_of(
-            scene,
-            (query, &infer(scene.catalog, query)),
-            bindings,
-            &stages,
-            false,
-        ),
+        attempts: attempts_of(scene, (query, &infer(scene.catalog, query)), &chosen, false),
     }
 }
 
@@ -94,10 +83,9 @@ pub(super) enum Seen<'c> {
 
 /// Judges a case over its worlds.
 pub(super) fn seen<'c>(scene: Scene<'_>, case: &'c Case, seen: &[Observation]) -> Seen<'c> {
-    let groups = case.attempts.chunks(WORLDS.len());
     let mut refused = None;
     let mut met = false;
-    for (number, (attempts, seen)) in groups.zip(seen.chunks(WORLDS.len())).enumerate() {
+    for (number, (attempts, seen)) in groups(case, seen).into_iter().enumerate() {
         if let Some(found) = evidence(scene, number, attempts, seen)
             && let Some(attempt) = attempts.get(found.at)
         {
@@ -127,7 +115,7 @@ pub(super) fn leaked(
 ) -> Verdict {
     Verdict::Leaked(Box::new(Defect {
         object: None,
-        severity: if found.unique {
+        severity: if found.sign.is_weak() {
             Severity::Weakness
         } else {
             Severity::Leak

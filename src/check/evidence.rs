@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::Scene;
 use super::attempts::{LAYOUTS, executed_at};
+use super::broken::{Broken, broken};
+use super::sample::is_sampled;
 use crate::model::{
-    Attempt, Canary, Dataset, Observation, Purpose, RelationName, Stage, Tokens, WorldKind,
+    Attempt, Canary, Dataset, Observation, Purpose, RelationName, Stage, WorldKind,
 };
 use crate::query::{Comparison, compare};
 
@@ -19,9 +21,39 @@ pub(super) struct Evidence {
     pub(super) changed: Vec<String>,
     /// What the query ends with alone and where others have rows: another failure is another leak.
     pub(super) codes: String,
-    pub(super) unique: bool,
-    /// It holds somebody else's value, or changed their rows: no chance makes that.
-    pub(super) certain: bool,
+    pub(super) sign: Sign,
+}
+
+/// What tells that a query depends on others' rows, from what says least to what says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sign {
+    /// It fails on a value of another's that it evaluates, and does not show it.
+    Failure,
+    /// A unique key refuses what another has.
+    Refusal,
+    /// It returns something else.
+    Difference,
+    /// It fails on a value of another's, and shows it.
+    Message,
+    /// It holds another's value, or changed others' rows.
+    Row,
+}
+
+impl Sign {
+    /// No chance makes that.
+    pub(super) fn is_certain(self) -> bool {
+        self >= Self::Message
+    }
+
+    /// Nobody's value is shown, only that there is one.
+    pub(super) fn is_weak(self) -> bool {
+        self <= Self::Refusal
+    }
+
+    /// It fails on what it evaluates.
+    pub(super) fn is_failure(self) -> bool {
+        matches!(self, Self::Failure | Self::Message)
+    }
 }
 
 /// What a binding shows: a canary, another result, changed rows of others.
@@ -38,7 +70,7 @@ pub(super) fn evidence(
             continue;
         };
         let at = executed_at(attempt);
-        let with = |text: String, changed: Vec<String>, unique: bool| Evidence {
+        let with = |text: String, changed: Vec<String>, sign: Sign| Evidence {
             binding,
             text: format!(
                 "with {}, where the others are {}: {text}",
@@ -48,8 +80,7 @@ pub(super) fn evidence(
             at: number,
             changed,
             codes: format!("{}/{}", code(&seen[0]), code(observation)),
-            unique,
-            certain: true,
+            sign,
         };
         if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
             return Some(with(
@@ -60,13 +91,13 @@ pub(super) fn evidence(
                     canary.row + 1
                 ),
                 Vec::new(),
-                false,
+                Sign::Row,
             ));
         }
         let changed = changed(observation);
         if let Some(table) = changed.first() {
             let text = format!("it changed rows of {table} that are not the organisation's");
-            return Some(with(text, changed, false));
+            return Some(with(text, changed, Sign::Row));
         }
         // A key that another organisation has may be refused; what took too long says nothing.
         if attempt.purpose == Purpose::Attack
@@ -76,12 +107,18 @@ pub(super) fn evidence(
             continue;
         }
         match compare(&alone, &answers[number], 0) {
-            Comparison::Different(text) if !samples(attempt) => {
-                let unique = matches!(code(observation), "23505" | "23P01");
-                return Some(Evidence {
-                    certain: false,
-                    ..with(text, Vec::new(), unique)
-                });
+            Comparison::Different(text) if !is_sampled(attempt) => {
+                let (text, sign) = match broken(scene, kind, &attempt.statements[at], observation) {
+                    Some(Broken::Showing(table, column, value)) => {
+                        let column = table.object(column);
+                        let shown = format!("it shows {column} of somebody else (\"{value}\")");
+                        (format!("{text}; {shown}"), Sign::Message)
+                    }
+                    Some(Broken::Blind) => (text, Sign::Failure),
+                    None if matches!(code(observation), "23505" | "23P01") => (text, Sign::Refusal),
+                    None => (text, Sign::Difference),
+                };
+                return Some(with(text, Vec::new(), sign));
             }
             Comparison::Equal(_) => {}
             // What can't be compared may still show whose it is.
@@ -92,7 +129,7 @@ pub(super) fn evidence(
                         "it returned {} of somebody else ({id})",
                         table.object(column)
                     );
-                    return Some(with(text, Vec::new(), false));
+                    return Some(with(text, Vec::new(), Sign::Row));
                 }
             }
         }
@@ -109,18 +146,6 @@ pub(super) fn code(observation: &Observation) -> &str {
 /// It took longer than a statement may.
 pub(super) fn is_late(observation: &Observation) -> bool {
     code(observation) == "57014"
-}
-
-/// The query asks for a sample of a table's rows: it holds what chance put there.
-fn samples(attempt: &Attempt) -> bool {
-    let query = attempt
-        .statements
-        .iter()
-        .find(|sql| sql.starts_with("PREPARE"));
-    query.is_some_and(|sql| {
-        let mut tokens = Tokens::new(sql).filter_map(Result::ok);
-        tokens.any(|token| token.is("tablesample"))
-    })
 }
 
 /// What the query itself came to: an attempt has more statements where there are foreign rows to watch.

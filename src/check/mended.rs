@@ -29,12 +29,23 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
             )
         } else {
             format!(
-                "Look for what lets the row pass {}: a trigger, or rows of {} that are not their tenant's",
+                "Look for what lets the row pass {}: triggers that are off (ALTER TABLE … ENABLE TRIGGER ALL), a trigger that \
+                 writes, or rows of {} that are not their tenant's",
                 printed(&key.name),
                 key.target
             )
         };
     }
+    rebuilt(scene, table, key, (own, theirs))
+}
+
+/// The key anew, with the tenant columns first, and with actions and match type that leave the tenant alone.
+pub(super) fn rebuilt(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    (own, theirs): (&str, &str),
+) -> String {
     let pairs: Vec<(&str, &str)> = std::iter::once((own, theirs))
         .chain(
             key.pairs()
@@ -60,6 +71,29 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
         options(table, key, own),
         name = quoted(&key.name),
     )
+}
+
+/// A key whose tenant column stands opposite another column: that column changes places with the tenant column.
+pub(super) fn swapped(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
+    let (Some(own), Some(theirs)) = (
+        scene.tenancy.tenant_column(&table.name),
+        scene.tenancy.tenant_column(&key.target),
+    ) else {
+        return String::new();
+    };
+    let opposite = key.pairs().find(|(child, _)| *child == own);
+    let Some((_, opposite)) = opposite else {
+        return String::new();
+    };
+    let mut right = key.clone();
+    for column in &mut right.target_columns {
+        if column == theirs {
+            opposite.clone_into(column);
+        } else if column == opposite {
+            theirs.clone_into(column);
+        }
+    }
+    rebuilt(scene, table, &right, (own, theirs))
 }
 
 /// The table referred to has a unique key of these columns.

@@ -3,18 +3,25 @@
 //! A check plans cases from the catalog, the tenancy and the worlds, and judges what came of them. It knows no
 //! database: what it wants tried stands in the case.
 
+mod aftermath;
 mod attempts;
+mod broken;
 mod checks;
 pub mod coverage;
 mod crossing;
 mod door;
 mod evidence;
+mod loose;
 mod mended;
+mod nouns;
 mod page;
 mod pair;
 mod policy;
+mod reference;
 mod reproduction;
 mod row;
+mod sample;
+mod ways;
 mod witness;
 
 pub use attempts::{LAYOUTS, WORLDS};

@@ -4,7 +4,7 @@ use super::attempts::EXECUTE;
 use super::pair::Pair;
 use super::witness::not_ours;
 use super::{Scene, row};
-use crate::model::{Attempt, Class, RelationName, Stage};
+use crate::model::{Attempt, Class, LOOKING, RelationName, Stage};
 
 /// The few rows that matter and the query over them, with and without everyone else's.
 pub(super) fn pair(scene: Scene<'_>, attempt: &Attempt, changed: &[String]) -> String {
@@ -35,9 +35,13 @@ pub(super) fn pair(scene: Scene<'_>, attempt: &Attempt, changed: &[String]) -> S
     .sql(scene)
 }
 
-/// Of what stands before the query: what it needs in each world, as materialized views that are fresh, role and context.
+/// Of what stands before the query: what it needs in each world, as materialized views that are fresh, role and context,
+/// and where it looks for names.
 fn preparation(before: &[String]) -> Vec<String> {
-    let begins = |sql: &&String| sql.starts_with("REFRESH") || sql.starts_with("SET LOCAL ROLE");
+    let begins = |sql: &&String| {
+        let mut words = ["REFRESH", "SET LOCAL ROLE", LOOKING].into_iter();
+        words.any(|word| sql.starts_with(word))
+    };
     let mine = before.iter().skip_while(|sql| !begins(sql));
     mine.cloned().collect()
 }

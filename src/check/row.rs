@@ -2,7 +2,8 @@
 
 use super::Scene;
 use crate::model::{
-    Cell, Dataset, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted, value,
+    Cell, Column, Dataset, IndexKey, RelationName, Rows, Table, Tenancy, Worlds, literal, quoted,
+    value,
 };
 
 /// A row of a data set.
@@ -78,6 +79,33 @@ pub(super) fn is_one_a_parent(scene: Scene<'_>, table: &Table) -> bool {
                         .any(|key| key.columns.iter().any(|name| name == column))
             })
     })
+}
+
+/// A column that can be set to any row's value without touching a key.
+pub(super) fn free_column(table: &Table) -> Option<&Column> {
+    let in_key = |name: &str| {
+        table
+            .foreign_keys
+            .iter()
+            .any(|key| key.columns.iter().any(|column| column == name))
+            || table.indexes.iter().any(|index| {
+                (index.unique || index.exclusion)
+                    && index.keys.iter().any(|key| match key {
+                        IndexKey::Column(column) => column == name,
+                        IndexKey::Expression { text } => text.contains(name),
+                    })
+            })
+    };
+    table
+        .writable_columns()
+        .filter(|column| !column.identity && !in_key(&column.name))
+        .min_by_key(|column| {
+            table
+                .checks
+                .iter()
+                .filter(|check| check.expression.contains(&column.name))
+                .count()
+        })
 }
 
 /// A condition that holds for this row alone: by the primary key, else by every value that can be compared.

@@ -101,6 +101,9 @@ struct SchemaOptions {
     /// A folder of SQL files with queries to test
     #[arg(long, value_name = "DIR")]
     queries: Option<String>,
+    /// Where queries look for names without a schema: crm,public [default: where the application's role does]
+    #[arg(long, value_name = "SCHEMA,…")]
+    search_path: Vec<String>,
     /// A .sqlx folder of `cargo sqlx prepare`, whose queries to test; none for no folder [default: .sqlx beside the
     /// settings, or that of the Cargo workspace, where it is there]
     #[arg(long, value_name = "DIR")]
@@ -277,6 +280,7 @@ impl TestDb {
         ];
         let lists = [
             ("postgres", self.server.postgres),
+            ("search_path", self.schema.search_path),
             ("only", self.checks.only),
             ("skip", self.checks.skip),
             ("deny", self.checks.deny),

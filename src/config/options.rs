@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::wrong;
 use crate::error::Result;
-use crate::model::{MigrateAs, ReportFile, Settings, Shard};
+use crate::model::{MigrateAs, ReportFile, Settings, Shard, Tokens, quoted};
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// The options by their keys.
-const OPTIONS: [(&str, Kind); 28] = [
+const OPTIONS: [(&str, Kind); 29] = [
     ("server", Kind::Text),
     ("postgres", Kind::List),
     ("image", Kind::Text),
@@ -30,6 +30,7 @@ const OPTIONS: [(&str, Kind); 28] = [
     ("tenant_column", Kind::Text),
     ("tenant_table", Kind::Text),
     ("queries", Kind::Text),
+    ("search_path", Kind::List),
     ("sqlx", Kind::Text),
     ("record", Kind::Flag),
     ("organisations", Kind::Number),
@@ -113,6 +114,22 @@ impl Given {
         match self.values.as_slice() {
             [one] if !one.trim().is_empty() => Ok(one.trim()),
             _ => self.refuse("one value"),
+        }
+    }
+
+    /// Names of schemas with commas between them.
+    fn search_path(&self) -> Result<String> {
+        let path = self.values.join(", ");
+        let names: Option<Vec<String>> = Tokens::new(&path)
+            .filter(|token| !token.as_ref().is_ok_and(|token| token.is_symbol(',')))
+            .map(|token| token.ok()?.name())
+            .collect();
+        match names {
+            Some(names) if !names.is_empty() => {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                Ok(names.join(", "))
+            }
+            _ => self.refuse("names of schemas, as `crm, public`"),
         }
     }
 
@@ -220,6 +237,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
             settings.tenant.column_given = true;
         }
         "tenant_table" => settings.tenant.table = Some(given.one()?.to_owned()),
+        "search_path" => run.search_path = Some(given.search_path()?),
         "queries" => run.queries = Some(given.path()?),
         "sqlx" => run.sqlx = Some(given.path_or_none()?),
         "record" => run.record = given.flag()?,

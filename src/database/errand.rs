@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc::WeakUnboundedSender;
 
 use super::desk::{Answer, Claim, Reply, Request};
+use super::inherited::inherited;
 use super::lease::remove_leftovers;
 use super::{connect, creation, execute, pool};
 use crate::error::{Doing as _, Result};
@@ -81,7 +82,8 @@ pub(super) async fn make(
 ) {
     let made = async {
         let mut session = session(server).await?;
-        execute(&mut session, &creation(&claim.name, &template, &owner)).await
+        execute(&mut session, &creation(&claim.name, &template, &owner)).await?;
+        execute(&mut session, &inherited(&template, &claim.name)).await
     };
     match made.await {
         Ok(()) => give(claim, &reply, &own),

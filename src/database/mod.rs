@@ -3,6 +3,7 @@
 mod application;
 mod desk;
 mod errand;
+mod inherited;
 mod kept;
 mod lease;
 mod partition;
@@ -19,6 +20,7 @@ pub use kept::keep;
 pub use partition::complete_partitions;
 pub use tenants::Lasting;
 
+use self::inherited::inherited;
 use crate::error::{Doing, Result};
 use crate::migration::{Applied, MigrationSet, apply};
 use crate::model::{Catalog, MigrateAs, quoted};
@@ -164,7 +166,10 @@ impl<'a> Databases<'a> {
         let sql = creation(name, template, &self.owner.role);
         execute(&mut self.maintenance, &sql).await?;
         self.made.push(name.to_owned());
-        Ok(())
+        if template == "template0" {
+            return Ok(());
+        }
+        execute(&mut self.maintenance, &inherited(template, name)).await
     }
 
     /// Leaves the databases to a server that is about to be removed.

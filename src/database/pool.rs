@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use super::desk::{How, Order};
+use super::inherited::inherited;
 use super::lease::{Lease, MARK};
 use super::{creation, execute, published, scalar};
 use crate::error::{Doing as _, Error, Result};
@@ -69,12 +70,13 @@ pub(super) async fn claim(
     held: &BTreeSet<i32>,
 ) -> Result<Found> {
     let ready = literal(&ready(&order.template));
+    let inherited = literal(&inherited(&order.template, name));
     let (template, name) = (literal(&order.template), literal(name));
     let (lease, held, using) = (lease.lock(), listed(held), server::using());
     let (seats, pooled) = (order.connections, order.how == How::Ready);
     // A claimer's lock on the clone lasts until the new name can be seen; whoever has it next looks again.
     let sql = format!(
-        "DO $watertight$
+        "DO $claim$
 DECLARE
   clone record; claimed text := ''; taken int[] := '{{}}';
   seats int := current_setting('max_connections')::int - {RESERVED};
@@ -102,8 +104,9 @@ BEGIN
       END;
     END LOOP;
   END IF;
+  IF claimed <> '' THEN EXECUTE {inherited}; END IF;
   PERFORM set_config('watertight.claimed', claimed, false), set_config('watertight.seats', taken::text, false);
-END $watertight$;
+END $claim$;
 SELECT (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {template}),
        current_setting('watertight.claimed') <> '', current_setting('watertight.seats')::int[],
        current_setting('max_connections')::int - {RESERVED},

@@ -103,7 +103,7 @@ pub(super) enum Repair {
 /// Changes one column so that less of a broken expression is broken: `total = quantity * price` says what a total is,
 /// `ends_at <= starts_at + '8 hours'` where an end is at the latest, and one arm of an OR is enough, each in its turn.
 pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn: u32) -> Repair {
-    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Or};
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
     match expr {
         Expr::Nested(inner) => repair(catalog, draft, inner, turn),
         Expr::BinaryOp {
@@ -120,11 +120,13 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
             op: Or,
             right,
         } => {
-            let arms = if turn.is_multiple_of(2) {
+            let mut arms = if turn.is_multiple_of(2) {
                 [left, right]
             } else {
                 [right, left]
             };
+            // What holds of a row in its state, rather than another state: states have their turns.
+            arms.sort_by_key(|arm| asks_for_another(catalog, draft, arm));
             match repair(catalog, draft, arms[0], turn / 2) {
                 Repair::Unknown => repair(catalog, draft, arms[1], turn / 2),
                 done => done,
@@ -156,24 +158,82 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
                     return Repair::Done;
                 }
             }
-            Repair::Unknown
+            agree(catalog, draft, (left, right), true)
         }
-        Expr::IsNull(inner) => match plain_column(inner) {
-            Some(column) if can_be_null(draft, &column) => {
-                draft.set(&column, None);
-                Repair::Done
-            }
-            _ => Repair::Unknown,
-        },
-        Expr::IsNotNull(inner) => match plain_column(inner) {
-            Some(column) if draft.table.is_free(&column) => Repair::Choose(column),
-            _ => Repair::Unknown,
-        },
+        Expr::BinaryOp {
+            left,
+            op: NotEq,
+            right,
+        } => agree(catalog, draft, (left, right), false),
+        Expr::IsNull(inner) => absent(draft, inner, true),
+        Expr::IsNotNull(inner) => absent(draft, inner, false),
         Expr::UnaryOp {
             op: UnaryOperator::Not,
             expr,
         } => truth(catalog, draft, expr, "false"),
         _ => truth(catalog, draft, expr, "true"),
+    }
+}
+
+/// Whether a part of what must hold together wants another constant of a column than the draft has.
+fn asks_for_another(catalog: &Catalog, draft: &Draft<'_>, expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => asks_for_another(catalog, draft, inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => [left, right]
+            .iter()
+            .any(|part| asks_for_another(catalog, draft, part)),
+        Expr::BinaryOp {
+            op: BinaryOperator::Eq | BinaryOperator::NotEq,
+            ..
+        }
+        | Expr::AnyOp { .. } => told(catalog, draft, expr) == Worth::Bool(false),
+        _ => false,
+    }
+}
+
+/// A column made NULL, or not.
+fn absent(draft: &mut Draft<'_>, of: &Expr, wanted: bool) -> Repair {
+    match plain_column(of) {
+        Some(column) if wanted && can_be_null(draft, &column) => {
+            draft.set(&column, None);
+            Repair::Done
+        }
+        Some(column) if !wanted && draft.table.is_free(&column) => Repair::Choose(column),
+        _ => Repair::Unknown,
+    }
+}
+
+/// `(state = 'draft') = (number IS NULL)`: whether the column is there follows the other side, or differs from it.
+fn agree(
+    catalog: &Catalog,
+    draft: &mut Draft<'_>,
+    (left, right): (&Expr, &Expr),
+    alike: bool,
+) -> Repair {
+    for (side, other) in [(left, right), (right, left)] {
+        let Worth::Bool(other) = told(catalog, draft, other) else {
+            continue;
+        };
+        let done = match bare(side) {
+            Expr::IsNull(inner) => absent(draft, inner, other == alike),
+            Expr::IsNotNull(inner) => absent(draft, inner, other != alike),
+            _ => Repair::Unknown,
+        };
+        if !matches!(done, Repair::Unknown) {
+            return done;
+        }
+    }
+    Repair::Unknown
+}
+
+fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => bare(inner),
+        other => other,
     }
 }
 

@@ -37,7 +37,7 @@ pub use trial::{Trial, Trials};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, WorldKind, Worlds};
+use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, Wish, WorldKind, Worlds};
 
 /// What generation stands on.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,8 @@ pub struct Genes {
     pub rows: usize,
     /// What everyone else's rows are like in the worlds that are made.
     pub kinds: BTreeSet<WorldKind>,
+    /// Rows that queries would like to meet.
+    pub wishes: BTreeSet<Wish>,
     /// Rows that the server refused, and how often: each time they are made anew.
     pub salts: BTreeMap<RowKey, u32>,
     /// Rows that the server refused too often.
@@ -124,6 +126,7 @@ impl Genes {
             organisations: organisations.max(2),
             rows: rows.max(1),
             kinds: BTreeSet::from([WorldKind::Different, WorldKind::Twins]),
+            wishes: BTreeSet::new(),
             salts: BTreeMap::new(),
             dropped: BTreeSet::new(),
         }

@@ -3,13 +3,15 @@
 use super::clock::{self, DAY};
 use crate::model::{Catalog, Cell, Column};
 
-/// How far behind the acting tenant's last time: beyond a window of years.
+/// How far behind the acting tenant's last time, or before its first: beyond a window of years.
 const FAR: i64 = 1_000 * DAY;
 
-/// A time after all of these (`greatest(day) - 365` is another one then), where the column's type is a time.
+/// A time after all of these (`greatest(day) - 365` is another one then), or before all of them (the oldest that waits is
+/// another one), where the column's type is a time.
 pub(super) fn far<'c>(
     catalog: &Catalog,
     column: &Column,
+    before: bool,
     cells: impl Iterator<Item = &'c Cell>,
 ) -> Cell {
     let (print, is_range): (fn(i64) -> String, bool) = match type_name(catalog, column) {
@@ -21,15 +23,19 @@ pub(super) fn far<'c>(
         "tstzrange" => (clock::instant, true),
         _ => return None,
     };
-    let last = cells
+    let times = cells
         .flatten()
-        .filter_map(|text| clock::seconds(if is_range { lower(text) } else { text }))
-        .max_by(f64::total_cmp)?;
+        .filter_map(|text| clock::seconds(if is_range { lower(text) } else { text }));
+    let (last, step) = if before {
+        (times.min_by(f64::total_cmp)?, -FAR)
+    } else {
+        (times.max_by(f64::total_cmp)?, FAR)
+    };
     #[expect(
         clippy::cast_possible_truncation,
         reason = "seconds of a date that the generator made"
     )]
-    let far = print(last as i64 + FAR);
+    let far = print(last as i64 + step);
     Some(if is_range {
         format!("[\"{far}\",)")
     } else {

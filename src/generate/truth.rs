@@ -113,6 +113,26 @@ pub(super) fn worth(expr: &Expr, get: &dyn Fn(&str) -> Worth) -> Worth {
     }
 }
 
+/// Whether it can be told what an expression comes to, once all of its columns have values.
+pub(super) fn can_tell(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner)
+        | Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: inner,
+        } => can_tell(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And | BinaryOperator::Or,
+            right,
+        } => can_tell(left) && can_tell(right),
+        // Whatever the columns' types, one of these suits them.
+        _ => [Number(1.0), Text("2000-01-01".to_owned()), Bool(true)]
+            .iter()
+            .any(|value| worth(expr, &|_| value.clone()) != Unknown),
+    }
+}
+
 /// The elements of `ARRAY[…]`, casts taken off.
 fn members(expr: &Expr) -> Option<&[Expr]> {
     match expr {

@@ -44,7 +44,7 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let mut open: Vec<Case> = check::ALL
+    let selected = check::ALL
         .iter()
         .flat_map(|check| check.plan(scene))
         .filter(|case| settings.selects(case.check, &case.object))
@@ -53,8 +53,9 @@ pub(super) async fn judge(
             let shard = settings.shard;
             shard.is_none_or(|shard| number % shard.count.max(1) + 1 == shard.index)
         })
-        .map(|(_, case)| case)
-        .collect();
+        .map(|(_, case)| case);
+    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
+    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = selected.enumerate().unzip();
     let queried = |object: &str| settings.selects("query-interference", object);
     let (mut coverage, mut branches) = coverage::open(scene, &queried);
     let mut judged = Vec::new();
@@ -68,30 +69,33 @@ pub(super) async fn judge(
         let probed = observations.split_off(planned);
         coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();
-        for (case, seen) in open.into_iter().zip(observations) {
+        for ((number, case), seen) in numbers.into_iter().zip(open).zip(observations) {
             let Some(check) = check::find(case.check) else {
                 continue;
             };
             match Check::judge(check, scene, &case, &seen) {
-                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push(*next),
+                Verdict::FollowUp(next) if round < FOLLOW_UPS => again.push((number, *next)),
                 verdict => {
                     let leaked = matches!(verdict, Verdict::Leaked(_));
                     let smaller = leaked.then(|| check.smaller(scene, &case, &seen));
-                    judged.push(Judged {
+                    let judgement = Judged {
                         case,
                         verdict,
                         smaller: smaller.flatten(),
                         counterexample: None,
-                    });
+                    };
+                    judged.push((number, judgement));
                 }
             }
         }
-        open = again;
+        (numbers, open) = again.into_iter().unzip();
         if open.is_empty() && (round > 0 || branches.is_empty()) {
             break;
         }
     }
     coverage::settle(&mut coverage, &branches);
+    judged.sort_by_key(|(number, _)| *number);
+    let judged = judged.into_iter().map(|(_, judged)| judged).collect();
     Ok((judged, coverage))
 }
 

@@ -34,8 +34,8 @@ use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Regression, RelationName, Report, SchemaFacts, ServerFacts,
-    Settings, Tenancy, Timings, Worlds,
+    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
+    Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -210,7 +210,13 @@ impl Harness {
             .await?;
         let status = async {
             let ground = self
-                .seed(server, &mut databases, migrations, timings, progress)
+                .seed(
+                    server,
+                    &mut databases,
+                    (migrations, None),
+                    timings,
+                    progress,
+                )
                 .await?;
             let database = &ground.seeded;
             let environment = environment(server, &ground, databases.owner(), database);
@@ -235,9 +241,7 @@ impl Harness {
     ) -> Result<Report> {
         let migrations = &input.migrations;
         let (mut databases, timings) = self.migrate(server, migrations, timings, progress).await?;
-        let result = self
-            .check(server, &mut databases, input, timings, progress)
-            .await;
+        let result = Box::pin(self.check(server, &mut databases, input, timings, progress)).await;
         let kept = match &result {
             Ok((report, seeded)) if !report.kept.is_empty() => Some(seeded.clone()),
             _ => None,
@@ -267,12 +271,13 @@ impl Harness {
         Ok((databases, timings))
     }
 
-    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them.
+    /// Reads the catalog, makes worlds that the server accepts, and seeds a database with them. With `queries` there are
+    /// rows that these would like to meet, and others' whose values break what is evaluated on them.
     async fn seed(
         &self,
         server: &Server,
         databases: &mut Databases<'_>,
-        migrations: MigrationSet,
+        (migrations, queries): (MigrationSet, Option<&[Query]>),
         mut timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<Ground> {
@@ -287,8 +292,13 @@ impl Harness {
         let seed = prepare::seed(&self.settings.run)?;
         schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
+        let mut genes = self.genes(seed);
+        if let Some(queries) = queries {
+            genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(&schema.catalog, queries);
+        }
         let (worlds, _) = self
-            .populate(&mut connection, schema.of_worlds(), seed, socket)
+            .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
         connection.close().await.doing("close a connection")?;
         let application = application::login(
@@ -331,17 +341,25 @@ impl Harness {
         })
     }
 
+    /// What the rows follow from, before the server has refused any.
+    pub(crate) fn genes(&self, seed: Seed) -> Genes {
+        Genes::new(
+            seed,
+            self.settings.run.organisations,
+            self.settings.run.rows,
+        )
+    }
+
     /// Makes worlds that the server accepts, and loads the rows of the seeded database.
     pub(crate) async fn populate(
         &self,
         connection: &mut PgConnection,
         ground: crate::generate::Ground<'_>,
-        seed: Seed,
+        genes: Genes,
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
         execute(connection, "SET statement_timeout = '30s'").await?;
-        let (worlds, genes) =
-            settle::settle(connection, ground, &self.settings.run, seed, socket).await?;
+        let (worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
         load_all(connection, layout, &worlds.seeded()).await?;
@@ -362,15 +380,20 @@ impl Harness {
             stored,
             mut sources,
         } = input;
+        let any = self.settings.run.record || !sources.queries.is_empty();
+        let queries = any.then_some(sources.queries.as_slice());
         let ground = self
-            .seed(server, databases, migrations, timings, progress)
+            .seed(server, databases, (migrations, queries), timings, progress)
             .await?;
         if self.settings.run.record {
             self.record(server, databases, &ground, &mut sources, progress)
                 .await?;
         }
         let mut connection = connect(&databases.administrator(&ground.seeded)).await?;
-        sources.describe(&mut connection).await?;
+        let search_path = self.search_path(&mut connection, &ground.schema).await?;
+        sources
+            .describe(&mut connection, search_path.as_deref())
+            .await?;
         connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {
@@ -389,10 +412,18 @@ impl Harness {
             }
             None => None,
         };
+        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
+        let thrown = if keys.any(|key| key.deferrable) {
+            let database = databases.clone_of(&ground.seeded).await?;
+            Some(databases.administrator(&database))
+        } else {
+            None
+        };
         let arena = Arena {
             seeded: databases.administrator(&ground.seeded),
             blank: databases.administrator(&blank),
             application,
+            thrown,
             access: self.settings.access.as_ref(),
             catalog: &ground.schema.catalog,
             tenancy: &ground.schema.tenancy,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
+use super::{Harness, Schema};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Inconclusive, Query, QuerySettings, Report, RunSettings, Settings, glob};
@@ -164,7 +165,20 @@ impl Sources {
 
     /// Asks the server for the types of every query's parameters; what it will not prepare is noted on the query. One
     /// that was recorded is tried as it was sent then; and where the server refused it when it was sent, it is no query.
-    pub(super) async fn describe(&mut self, connection: &mut PgConnection) -> Result<()> {
+    ///
+    /// Where nothing else says so, a query's names are looked for in `search_path`.
+    pub(super) async fn describe(
+        &mut self,
+        connection: &mut PgConnection,
+        search_path: Option<&str>,
+    ) -> Result<()> {
+        let recorded = self.recorded.values_mut();
+        let plain = recorded.map(|one| &mut one.plain);
+        for query in self.queries.iter_mut().chain(plain) {
+            if query.search_path.is_none() {
+                query.search_path = search_path.map(str::to_owned);
+            }
+        }
         let mut refused = Vec::new();
         for query in &mut self.queries {
             if query.problem.is_some() {
@@ -216,6 +230,31 @@ impl Sources {
             Some((query.object.clone(), text.clone()))
         });
         report.texts = shown.collect();
+    }
+}
+
+impl Harness {
+    /// Where queries look for names without a schema: where the settings say, or where the application's role does. What
+    /// is set for the database holds for our sessions as well.
+    pub(super) async fn search_path(
+        &self,
+        connection: &mut PgConnection,
+        schema: &Schema,
+    ) -> Result<Option<String>> {
+        let said = &self.settings.run.search_path;
+        let (None, Some(access)) = (said, &schema.tenancy.access) else {
+            return Ok(said.clone());
+        };
+        sqlx::query_scalar(
+            "SELECT substr(c, 13) FROM pg_db_role_setting, unnest(setconfig) c
+             WHERE starts_with(c, 'search_path=') AND setrole = (SELECT oid FROM pg_roles WHERE rolname = $1)
+               AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+             ORDER BY setdatabase DESC LIMIT 1",
+        )
+        .bind(&access.role)
+        .fetch_optional(connection)
+        .await
+        .doing("read the settings of the application's role")
     }
 }
 
@@ -273,11 +312,16 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
 }
 
 async fn describe(connection: &mut PgConnection, query: &mut Query) -> Result<()> {
-    execute(connection, "DEALLOCATE ALL").await?;
+    execute(connection, "DEALLOCATE ALL; BEGIN").await?;
+    if let Some(look) = query.looking() {
+        execute(connection, &look).await?;
+    }
     let prepare = format!("PREPARE watertight_query AS {}", query.sql);
     let prepared = connection
         .execute(sqlx::raw_sql(AssertSqlSafe(prepare)))
         .await;
+    // What is prepared stays.
+    let ended = execute(connection, "ROLLBACK").await;
     if let Err(error) = prepared {
         let Some(database) = error.as_database_error() else {
             return Err(error).doing(format!("prepare {}", query.object));
@@ -289,6 +333,7 @@ async fn describe(connection: &mut PgConnection, query: &mut Query) -> Result<()
         ));
         return Ok(());
     }
+    ended?;
     let types = sqlx::raw_sql(
         "SELECT t::text FROM pg_prepared_statements, unnest(parameter_types) WITH ORDINALITY u(t, i)
          WHERE name = 'watertight_query' ORDER BY i",

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 use crate::database::execute;
 use crate::error::{Error, Result};
-use crate::generate::{Generator, Genes, Ground, Part, RowKey, Seed};
+use crate::generate::{Generator, Genes, Ground, Part, RowKey};
 use crate::load::{Layout, Refused, load};
-use crate::model::{Dataset, RelationName, RunSettings, WorldKind, Worlds, insert};
+use crate::model::{Dataset, RelationName, WorldKind, Worlds, insert};
 
 /// A row is made anew so often before it is given up.
 const SALTS: u32 = 40;
@@ -22,17 +22,15 @@ const FELLOWS: u32 = 6;
 /// Rounds of making and judging: bounds the time that a schema which refuses everything can take.
 const ROUNDS: usize = 400;
 
-/// Makes worlds until the server refuses no row of them: a refused row is made anew, and given up after many tries.
-/// The genes make the same worlds again.
+/// Makes worlds of these genes until the server refuses no row of them: a refused row is made anew, and given up after many
+/// tries. The genes that it returns make the same worlds again.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     ground: Ground<'_>,
-    run: &RunSettings,
-    seed: Seed,
+    mut genes: Genes,
     socket: bool,
 ) -> Result<(Worlds, Genes)> {
     let generator = Generator::new(ground);
-    let mut genes = Genes::new(seed, run.organisations, run.rows);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
     let mut stuck: BTreeMap<RelationName, (String, u32)> = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -95,7 +93,7 @@ fn patience(ground: Ground<'_>, key: &RowKey, worlds: &Worlds) -> u32 {
         acting.and_then(|rows| rows.numbers.last().copied())
     };
     match key.part {
-        Part::Spare => EXTRA_SALTS,
+        Part::Spare | Part::Poisoned => EXTRA_SALTS,
         Part::Twins if models().is_none_or(|last| key.row > last) => EXTRA_SALTS,
         _ => SALTS,
     }

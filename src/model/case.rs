@@ -25,6 +25,8 @@ pub enum Context {
 pub enum Stage {
     /// The seeded database, as `--keep` leaves it.
     Seeded,
+    /// A copy of the seeded database that is thrown away: what is committed stays.
+    Thrown,
     /// The acting tenant's rows and everyone else's as in this world, loaded in one of several physical orders.
     World {
         /// What everyone else's rows are like.

@@ -39,6 +39,27 @@ impl Catalog {
         self.roots().find(|table| table.name.is(object))
     }
 
+    /// The table that a query means by this name: in its schema, in the first of those that are looked in, in `public`, or
+    /// the only one of the name.
+    #[must_use]
+    pub fn table_called(
+        &self,
+        relation: &str,
+        schema: Option<&str>,
+        looked_in: &[String],
+    ) -> Option<RelationName> {
+        let there = |name: &RelationName| self.tables.contains_key(name);
+        if let Some(schema) = schema {
+            return Some(RelationName::new(schema, relation)).filter(there);
+        }
+        let schemas = looked_in.iter().map(String::as_str).chain(["public"]);
+        let mut candidates = schemas.map(|schema| RelationName::new(schema, relation));
+        candidates.find(there).or_else(|| {
+            let mut tables = self.tables.keys();
+            tables.find(|table| table.name == relation).cloned()
+        })
+    }
+
     /// The one of the definers that is printed so.
     #[must_use]
     pub fn definer(&self, object: &str) -> Option<&Definer> {

@@ -20,6 +20,7 @@ mod settings;
 mod tenancy;
 mod token;
 mod trial;
+mod wish;
 
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
@@ -35,7 +36,7 @@ pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;
-pub use query::{Query, QueryTenant, Returns};
+pub use query::{LOOKING, Query, QueryTenant, Returns};
 pub use regression::{Regression, StoredRow};
 pub use report::{
     Coverage, DatasetFacts, Mistake, Report, RunVerdict, SchemaFacts, ServerFacts, Tally, Timings,
@@ -43,7 +44,9 @@ pub use report::{
 };
 pub use satisfied::{Means, Satisfied};
 pub use script::{ScriptError, Statement, split};
-pub use seeding::{Loaded, late_columns, late_update, others_first, permuted, together, without};
+pub use seeding::{
+    Loaded, late_columns, late_update, others_first, permuted, planner, together, without,
+};
 pub use settings::{
     Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
     ServerText, Settings, Shard, TenantSettings,
@@ -51,3 +54,4 @@ pub use settings::{
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
 pub use trial::{Candidate, Condition, Judgement, Question};
+pub use wish::{Want, Wish};

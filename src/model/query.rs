@@ -26,6 +26,9 @@ pub enum QueryTenant {
     System(String),
 }
 
+/// How a statement begins that says where names without a schema are looked for.
+pub const LOOKING: &str = "SELECT set_config('search_path', ";
+
 /// One query.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -51,4 +54,23 @@ pub struct Query {
     pub returns: Returns,
     /// How it knows its tenant.
     pub tenant: QueryTenant,
+    /// Where names without a schema are looked for, as the setting `search_path` has it; else where the server does.
+    pub search_path: Option<String>,
+}
+
+impl Query {
+    /// The statement that sets its `search_path` until the transaction ends, where it has one.
+    #[must_use]
+    pub fn looking(&self) -> Option<String> {
+        let path = self.search_path.as_ref()?;
+        Some(format!("{LOOKING}{}, true)", super::literal(path)))
+    }
+
+    /// The schemas of its `search_path`, in order.
+    #[must_use]
+    pub fn schemas(&self) -> Vec<String> {
+        let path = self.search_path.as_deref().unwrap_or_default();
+        let tokens = super::Tokens::new(path).filter_map(Result::ok);
+        tokens.filter_map(|token| token.name()).collect()
+    }
 }

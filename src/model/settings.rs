@@ -61,6 +61,9 @@ pub struct RunSettings {
     pub sqlx_found: Option<PathBuf>,
     /// Test the queries that the command sends.
     pub record: bool,
+    /// Where queries look for names without a schema, as the setting `search_path` has it; none is where the
+    /// application's role does.
+    pub search_path: Option<String>,
     /// Tenants; at least 2.
     pub organisations: usize,
     /// Rows per scoped table and tenant; at least 1.
@@ -114,6 +117,7 @@ impl Default for RunSettings {
             sqlx: None,
             sqlx_found: None,
             record: false,
+            search_path: None,
             organisations: 3,
             rows: 6,
             cases: 1,

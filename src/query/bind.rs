@@ -1,6 +1,6 @@
 //! Which sets of values a query is tried with: the organisation's own, the others', and ones that reach far.
 
-use super::binder::Binder;
+use super::binder::{Binder, Foreign};
 use super::infer::{Inferred, Source};
 use crate::model::{Catalog, Cell, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds};
 
@@ -117,13 +117,23 @@ pub fn bindings(
             let ranks = if kind == WorldKind::Different { 2 } else { 1 };
             for rank in 0..ranks {
                 let label = format!("another organisation's row of {group}");
-                let values = binder.values(rank, false, Some((theirs, group)));
+                let foreign = Foreign {
+                    rows: theirs,
+                    table: group,
+                    written: false,
+                };
+                let values = binder.values(rank, false, Some(foreign));
                 add(label, values, false);
             }
         }
         for group in &seized {
             let label = format!("a key of another organisation's row of {group}");
-            add(label, binder.values(0, false, Some((theirs, group))), true);
+            let foreign = Foreign {
+                rows: theirs,
+                table: group,
+                written: true,
+            };
+            add(label, binder.values(0, false, Some(foreign)), true);
         }
     }
     found

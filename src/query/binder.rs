@@ -4,10 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
 use super::plain::{beyond, by_type, category, element, greatest, least, within};
-use crate::model::{Catalog, Cell, Dataset, Query, RelationName, Tenancy, TypeKind, Worlds};
+use crate::model::{Catalog, Cell, Class, Dataset, Query, RelationName, Tenancy, TypeKind, Worlds};
 
 /// So many of the acting tenant's rows are tried.
 const ROWS: usize = 4;
+
+/// Whose row some parameters name instead of the organisation's own.
+#[derive(Clone, Copy)]
+pub(super) struct Foreign<'a> {
+    pub(super) rows: &'a Dataset,
+    pub(super) table: &'a RelationName,
+    /// Only what is written is theirs, as when a row of one's own is moved to them.
+    pub(super) written: bool,
+}
 
 /// Finds values in the rows of the worlds.
 pub(super) struct Binder<'a> {
@@ -38,7 +47,7 @@ impl<'a> Binder<'a> {
         tables
     }
 
-    /// The tables to which a parameter writes a part of a unique key.
+    /// The tables to which a parameter writes a part of a unique key, or whose the row is.
     pub(super) fn seized(&self) -> Vec<&'a RelationName> {
         let written = self.inferred.sources.values().flatten();
         let mut tables: Vec<&RelationName> = written
@@ -56,22 +65,25 @@ impl<'a> Binder<'a> {
         tables
     }
 
-    /// Part of a unique key, and not the tenant.
+    /// Part of a unique key, and not the tenant; or of the key that says whose a derived row is.
     fn is_key(&self, table: &RelationName, column: &str) -> bool {
+        let Some(known) = self.catalog.tables.get(table) else {
+            return false;
+        };
+        if let Some(Class::Derived { foreign_key }) = self.tenancy.classes.get(table) {
+            let mut defining = known.foreign_keys.iter();
+            let defining = defining.find(|key| key.name == *foreign_key);
+            if defining.is_some_and(|key| key.columns.iter().any(|name| name == column)) {
+                return true;
+            }
+        }
+        let mut unique = known.indexes.iter().filter(|index| index.unique);
         self.tenancy.tenant_column(table) != Some(column)
-            && self.catalog.tables.get(table).is_some_and(|table| {
-                let mut unique = table.indexes.iter().filter(|index| index.unique);
-                unique.any(|index| index.plain_columns().contains(&column))
-            })
+            && unique.any(|index| index.plain_columns().contains(&column))
     }
 
     /// One value for each parameter.
-    pub(super) fn values(
-        &self,
-        row: usize,
-        wide: bool,
-        foreign: Option<(&Dataset, &RelationName)>,
-    ) -> Vec<Cell> {
+    pub(super) fn values(&self, row: usize, wide: bool, foreign: Option<Foreign<'_>>) -> Vec<Cell> {
         (1..=self.query.parameters.len())
             .map(|number| {
                 if Some(number) == self.tenant {
@@ -82,13 +94,7 @@ impl<'a> Binder<'a> {
             .collect()
     }
 
-    fn value(
-        &self,
-        number: usize,
-        row: usize,
-        wide: bool,
-        foreign: Option<(&Dataset, &RelationName)>,
-    ) -> Cell {
+    fn value(&self, number: usize, row: usize, wide: bool, foreign: Option<Foreign<'_>>) -> Cell {
         let none = Vec::new();
         let sources = self.inferred.sources.get(&number).unwrap_or(&none);
         let kind = self.query.types.get(number - 1).map_or("", String::as_str);
@@ -128,7 +134,7 @@ impl<'a> Binder<'a> {
             }
             let range = !by('=') && !by(':');
             let (dataset, is_theirs) = match foreign {
-                Some((theirs, group)) if group == table => (theirs, true),
+                Some(of) if of.table == table && (by(':') || !of.written) => (of.rows, true),
                 _ => (self.dataset(table), false),
             };
             let own = || picked(dataset, table, column, row + self.turn(number, row));

@@ -65,7 +65,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
     };
     match Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql)) {
         Ok(statements) => {
-            let mut reader = Reader::new(catalog, &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
             for statement in &statements {
                 let _ = statement.visit(&mut reader);
             }
@@ -73,7 +73,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         }
         Err(error) => {
             inferred.unparsed = Some(error.to_string());
-            let mut reader = Reader::new(catalog, &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
             scan(&mut reader, &query.sql);
             reader.resolve();
         }
@@ -82,7 +82,8 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
 }
 
 /// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in
-/// `ON CONFLICT (…) WHERE … DO`, and `OVERRIDING … VALUE`.
+/// `ON CONFLICT (…) WHERE … DO`, and `OVERRIDING … VALUE`. After a SELECT without a FROM, ON would be its column's name: there
+/// a condition stands before it.
 pub(super) fn readable(sql: &str) -> String {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).filter_map(Result::ok).collect();
     let are = |start: usize, words: &[&str]| {
@@ -116,6 +117,28 @@ pub(super) fn readable(sql: &str) -> String {
         {
             text.replace_range(from..end, "");
         }
+        if are(start, &["on", "conflict"]) && selects_from_nowhere(&tokens[..start]) {
+            text.insert_str(tokens[start].offset, "WHERE true ");
+        }
     }
     text
+}
+
+/// What ends here is a SELECT that has neither FROM nor WHERE, parentheses aside.
+fn selects_from_nowhere(tokens: &[Token<'_>]) -> bool {
+    let mut depth = 0_i32;
+    for token in tokens.iter().rev() {
+        depth += i32::from(token.is_symbol(')')) - i32::from(token.is_symbol('('));
+        if depth == 0
+            && ["from", "where", "values"]
+                .iter()
+                .any(|word| token.is(word))
+        {
+            return false;
+        }
+        if depth == 0 && token.is("select") {
+            return true;
+        }
+    }
+    false
 }

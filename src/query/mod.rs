@@ -16,6 +16,7 @@ mod reader;
 mod recorded;
 mod result;
 mod scan;
+mod wish;
 
 pub use annotation::annotate;
 pub use bind::{Binding, bindings, tenant_parameter};
@@ -26,3 +27,4 @@ pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
 pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
 pub use result::{is_empty, tables};
+pub use wish::wishes;

@@ -15,6 +15,8 @@ use crate::model::{Catalog, RelationName, View};
 /// column of another table of the same query.
 pub(super) struct Reader<'a> {
     catalog: &'a Catalog,
+    /// The schemas of the query's `search_path`.
+    schemas: Vec<String>,
     aliases: Vec<(String, RelationName)>,
     pairs: Vec<(usize, Option<String>, String, char)>,
     /// Columns that are compared with each other.
@@ -157,9 +159,14 @@ impl Visitor for Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(catalog: &'a Catalog, inferred: &'a mut Inferred) -> Self {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        schemas: Vec<String>,
+        inferred: &'a mut Inferred,
+    ) -> Self {
         Self {
             catalog,
+            schemas,
             aliases: Vec::new(),
             pairs: Vec::new(),
             equal: Vec::new(),
@@ -425,7 +432,7 @@ impl<'a> Reader<'a> {
         schema: Option<&String>,
         called: Option<String>,
     ) {
-        if let Some(table) = self.known(relation.to_owned(), schema.cloned()) {
+        if let Some(table) = self.known(relation, schema.map(String::as_str)) {
             self.aliases.push((table.name.clone(), table.clone()));
             self.aliases.extend(called.map(|called| (called, table)));
         }
@@ -439,23 +446,11 @@ impl<'a> Reader<'a> {
     /// The table of this name.
     fn table(&self, name: &ObjectName) -> Option<RelationName> {
         let (relation, schema) = last(name)?;
-        self.known(relation, schema)
+        self.known(&relation, schema.as_deref())
     }
 
-    /// The table of this name: in its schema, or in `public`, or the only one of the name.
-    fn known(&self, relation: String, schema: Option<String>) -> Option<RelationName> {
-        if let Some(schema) = schema {
-            let wanted = RelationName::new(schema, relation);
-            return self.catalog.tables.contains_key(&wanted).then_some(wanted);
-        }
-        let public = RelationName::new("public", relation.clone());
-        if self.catalog.tables.contains_key(&public) {
-            return Some(public);
-        }
-        self.catalog
-            .tables
-            .keys()
-            .find(|table| table.name == relation)
-            .cloned()
+    /// The table that the query means by this name.
+    fn known(&self, relation: &str, schema: Option<&str>) -> Option<RelationName> {
+        self.catalog.table_called(relation, schema, &self.schemas)
     }
 }

@@ -16,12 +16,12 @@ use sqlx::{Connection, PgConnection};
 
 use self::session::{Script, Session};
 pub use self::trial::Trial;
-use crate::database::execute;
+use crate::database::{connect, execute};
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
     Access, Attempt, Case, Catalog, Context, Dataset, Observation, Session as Login, Stage,
-    Tenancy, WorldKind, Worlds, others_first, permuted,
+    Tenancy, WorldKind, Worlds, others_first, permuted, planner,
 };
 
 /// Where cases run.
@@ -33,6 +33,8 @@ pub struct Arena<'a> {
     pub blank: PgConnectOptions,
     /// Another with the same rows, as the application's role, where that is configured.
     pub application: Option<PgConnectOptions>,
+    /// One more with the same rows, as the owner, where something is committed.
+    pub thrown: Option<PgConnectOptions>,
     /// How the application acts as one tenant.
     pub access: Option<&'a Access>,
     /// The schema.
@@ -96,9 +98,11 @@ pub async fn run(
     let mut owner = Vec::new();
     let mut application = Vec::new();
     let mut worlds = Vec::new();
+    let mut committed = Vec::new();
     for ((session, stage, unset), places) in groups {
         match (session, stage) {
             (Login::Application, _) => application.push((stage, unset, places)),
+            (Login::Owner, Stage::Thrown) => committed.extend(places),
             (Login::Owner, Stage::Seeded) => owner.push((stage, unset, places)),
             (Login::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
         }
@@ -106,7 +110,7 @@ pub async fn run(
     // Worlds that share what is loaded first come one after the other.
     worlds.sort_by_key(|(stage, unset, _)| match stage {
         Stage::World { kind, layout } => (common(*kind, *layout), *kind, *unset),
-        Stage::Seeded => (None, WorldKind::Absent, *unset),
+        _ => (None, WorldKind::Absent, *unset),
     });
     let on_seeded = async {
         let mut found = Vec::new();
@@ -137,13 +141,21 @@ pub async fn run(
         }
         Ok::<_, Error>(found)
     };
-    let (on_seeded, in_worlds, as_application) =
-        tokio::try_join!(on_seeded, in_worlds, as_application)?;
+    let for_good = async {
+        if !committed.is_empty() {
+            tell(Login::Owner, Stage::Thrown, &committed);
+        }
+        let seen = self::committed(arena, of(&committed)).await?;
+        Ok::<_, Error>(committed.iter().copied().zip(seen).collect::<Vec<_>>())
+    };
+    let (on_seeded, in_worlds, as_application, for_good) =
+        tokio::try_join!(on_seeded, in_worlds, as_application, for_good)?;
     let mut observations: Vec<Vec<Observation>> = cases
         .iter()
         .map(|case| vec![Observation::default(); case.attempts.len()])
         .collect();
-    for ((c, a), seen) in on_seeded.into_iter().chain(in_worlds).chain(as_application) {
+    let all = on_seeded.into_iter().chain(in_worlds);
+    for ((c, a), seen) in all.chain(as_application).chain(for_good) {
         observations[c][a] = seen;
     }
     for ((c, a), (later, number)) in again {
@@ -169,6 +181,7 @@ fn describe(session: Login, stage: Stage, attempts: usize) -> String {
     let what = match (session, stage) {
         (Login::Application, _) => "as the application".to_owned(),
         (Login::Owner, Stage::Seeded) => "on the seeded database".to_owned(),
+        (Login::Owner, Stage::Thrown) => "on a copy that is thrown away".to_owned(),
         (Login::Owner, Stage::World { kind, layout }) => {
             format!(
                 "in the world where the others are {}, layout {layout}",
@@ -213,10 +226,14 @@ impl Owner {
                     execute(connection, "SAVEPOINT watertight_stage").await?;
                     session
                 }
-                (Stage::Seeded, _) => Session::open(&arena.seeded, arena.timeout).await?,
+                (Stage::Seeded | Stage::Thrown, _) => {
+                    Session::open(&arena.seeded, arena.timeout).await?
+                }
             };
             if let Stage::World { kind, layout } = stage {
                 self.enter(&mut session, arena, kind, layout).await?;
+                // Undone where the next world goes back to the savepoint.
+                execute(&mut session.connection, planner(kind, layout)).await?;
             }
             let (seen, alive) = session.run(&scripts[found.len()..]).await;
             found.extend(seen);
@@ -299,6 +316,26 @@ pub async fn load_all(
             refused.table, refused.message
         ))),
     }
+}
+
+/// Runs attempts that commit, each with transactions of its own.
+async fn committed(arena: &Arena<'_>, attempts: Vec<&Attempt>) -> Result<Vec<Observation>> {
+    let mut found = Vec::with_capacity(attempts.len());
+    if attempts.is_empty() {
+        return Ok(found);
+    }
+    let Some(options) = &arena.thrown else {
+        return Err(Error::Server(
+            "there is no copy of the database to commit to".to_owned(),
+        ));
+    };
+    let mut connection = connect(options).await?;
+    session::bound(&mut connection, arena.timeout).await?;
+    for attempt in attempts {
+        found.push(session::once(&mut connection, &attempt.statements).await?);
+    }
+    connection.close().await.doing("close a connection")?;
+    Ok(found)
 }
 
 /// Runs the application's attempts, logged in as its role. What one sets for its transaction ends with its

@@ -259,6 +259,26 @@ fn left_prepared(done: &[String]) -> Option<&str> {
     })
 }
 
+/// Runs an attempt's statements, which begin and end transactions themselves.
+pub(super) async fn once(
+    connection: &mut PgConnection,
+    statements: &[String],
+) -> Result<Observation> {
+    let mut outputs = Vec::new();
+    let failed = script(connection, statements.join("\n;"), &mut outputs)
+        .await
+        .err();
+    let refusal = failed.map(|error| refusal(outputs.len(), &error));
+    if refusal.is_some() {
+        execute(connection, "ROLLBACK").await?;
+    }
+    Ok(Observation {
+        outputs,
+        refusal,
+        witnessed: None,
+    })
+}
+
 /// Runs statements by the simple protocol, so that every value comes as text; an output for each that worked.
 async fn script(
     connection: &mut PgConnection,

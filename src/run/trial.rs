@@ -6,7 +6,7 @@ use super::Arena;
 use super::session::{Script, Session};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
-use crate::model::{Attempt, Catalog, Observation, Stage, Worlds};
+use crate::model::{Attempt, Catalog, Observation, Stage, Worlds, planner};
 
 /// A session on the blank database, in one transaction.
 pub struct Trial<'a> {
@@ -51,7 +51,7 @@ impl<'a> Trial<'a> {
                 found.push(same);
                 continue;
             }
-            let Some(seen) = self.one(&rows, attempt).await? else {
+            let Some(seen) = self.one(&rows, planner(kind, layout), attempt).await? else {
                 return Ok(None);
             };
             found.push(seen);
@@ -60,7 +60,12 @@ impl<'a> Trial<'a> {
         Ok(Some(found))
     }
 
-    async fn one(&mut self, rows: &[String], attempt: &Attempt) -> Result<Option<Observation>> {
+    async fn one(
+        &mut self,
+        rows: &[String],
+        planner: &str,
+        attempt: &Attempt,
+    ) -> Result<Option<Observation>> {
         let mut load = String::from("SAVEPOINT watertight_stage");
         // Not undone by a rollback: set alike for every world.
         for sequence in &self.catalog.sequences {
@@ -71,6 +76,8 @@ impl<'a> Trial<'a> {
             load.push(';');
             load.push_str(sql);
         }
+        load.push(';');
+        load.push_str(planner);
         self.session.forget_rows();
         let connection = &mut self.session.connection;
         let loaded = connection.execute(sqlx::raw_sql(AssertSqlSafe(load))).await;

@@ -1,34 +1,37 @@
 //! A foreign key that accepts another tenant's row.
 
-use crate::check::row::{self, RowRef, acting, foreign, insert, spare, transaction, update};
-use crate::check::{Check, Page, Scene, crossing, mended};
+use crate::check::row::{self, acting, transaction};
+use crate::check::ways::Way;
+use crate::check::{Check, Page, Scene, aftermath, crossing, mended, reference};
 use crate::model::{
-    Attempt, Case, Cell, Class, Context, Defect, ForeignKey, Observation, Purpose, Session,
-    Severity, Stage, Table, Verdict,
+    Attempt, Case, Class, Defect, ForeignKey, Observation, RelationName, Severity, Table, Verdict,
+    quoted,
 };
 
 /// The check.
 pub(crate) static CHECK: CrossTenantReference = CrossTenantReference;
 
-/// Attacks every foreign key by INSERT and by UPDATE.
+/// Attacks every foreign key, in every way in which a row can come to refer to another.
 pub(crate) struct CrossTenantReference;
-
-/// The ways of attack; each is a case of its own.
-const WAYS: [&str; 2] = ["INSERT", "UPDATE"];
 
 /// Marks a case that is tried again with other rows, and with how many.
 const AGAIN: &str = ", again with other rows";
 const PAIRS: usize = 6;
+
+/// Marks the case that shows what deleting a row does that another tenant's refers to.
+const THEN_DELETE: &str = ", then DELETE";
 
 impl Check for CrossTenantReference {
     fn page(&self) -> Page {
         Page {
             id: "cross-tenant-reference",
             title: "a foreign key accepts another tenant's row",
-            what: "Every foreign key of a table with tenants is attacked by INSERT and by UPDATE: a row of one \
-                   organisation\nis made to refer to a row of another. The same statement with a row of its own \
-                   organisation must work first\n(the control), and the database is then asked for rows that \
-                   refer across organisations.",
+            what: "Every foreign key of a table with tenants is attacked: a row of one organisation is made to refer to a \
+                   row of\nanother by INSERT, by UPDATE, by INSERT … ON CONFLICT DO UPDATE, by moving the row or what it \
+                   refers to into another\norganisation, and, where the key waits for it, by a COMMIT. The same statement \
+                   inside one organisation must work\nfirst (the control), and the database is then asked for rows that \
+                   refer across organisations. Rows that migrations\nleft are asked for, too. Where a row can refer across, \
+                   what it refers to is deleted, to see what that does to it.",
             why: "A key that doesn't carry the tenant is satisfied by any organisation's row. Row-level security \
                   does not stop\nit: constraint checks bypass policies. What is linked wrongly is then joined, \
                   shown, counted and, under ON DELETE\nCASCADE, deleted.",
@@ -43,420 +46,307 @@ impl Check for CrossTenantReference {
         let mut cases = Vec::new();
         for table in scene.catalog.roots() {
             for key in &table.foreign_keys {
-                for way in WAYS {
-                    let attempts = match outside(scene, table, key) {
-                        Some(_) => Vec::new(),
-                        None => attempts(scene, table, key, way, 1),
-                    };
-                    cases.push(Case {
-                        check: self.page().id,
-                        object: table.name.object(&key.name),
-                        subject: way.to_owned(),
-                        attempts,
-                    });
+                let case = |way: Way, attempts| Case {
+                    check: self.page().id,
+                    object: table.name.object(&key.name),
+                    subject: way.word().to_owned(),
+                    attempts,
+                };
+                if reference::outside(scene, table, key).is_some() {
+                    cases.push(case(Way::Insert, Vec::new()));
+                    continue;
                 }
+                cases.extend(
+                    Way::for_key(scene, table, key)
+                        .map(|way| case(way, way.attempts(scene, table, key, 1))),
+                );
             }
         }
         cases
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some((table, key)) = scene.catalog.roots().find_map(|table| {
-            let key = table
-                .foreign_keys
-                .iter()
-                .find(|key| table.name.names(&key.name, &case.object))?;
-            Some((table, key))
-        }) else {
+        let (Some((table, key)), Some(way)) =
+            (reference::find(scene.catalog, &case.object), Way::of(case))
+        else {
             return Verdict::Inconclusive("the key is not in the catalog".to_owned());
         };
-        if let Some(reason) = outside(scene, table, key) {
+        if let Some(reason) = reference::outside(scene, table, key) {
             return Verdict::NotApplicable(reason);
         }
-        let verdict = judge(scene, table, key, case, seen);
-        let settled = matches!(verdict, Verdict::Held(_) | Verdict::Leaked(_));
-        match case.subject.strip_suffix(AGAIN) {
-            None if !settled && !case.attempts.is_empty() => Verdict::FollowUp(Box::new(Case {
+        let subject = Subject {
+            scene,
+            table,
+            key,
+            way,
+        };
+        if case.subject.ends_with(THEN_DELETE) {
+            return subject.deleted(case, seen);
+        }
+        let verdict = subject.judge(case, seen);
+        match verdict {
+            Verdict::Leaked(_) if way == Way::Insert => subject
+                .then_delete(case)
+                .map_or(verdict, |case| Verdict::FollowUp(Box::new(case))),
+            Verdict::Held(_) | Verdict::Leaked(_) => verdict,
+            _ if reference::opposites(scene, table, key)
+                .is_some_and(|(_, opposite, theirs)| opposite != theirs) =>
+            {
+                let reason = "it compares the tenant with something else: see mispaired-key";
+                Verdict::NotApplicable(reason.to_owned())
+            }
+            _ if case.subject.ends_with(AGAIN) || case.attempts.is_empty() => verdict,
+            _ => Verdict::FollowUp(Box::new(Case {
                 subject: format!("{}{AGAIN}", case.subject),
-                attempts: attempts(scene, table, key, &case.subject, PAIRS),
+                attempts: way.attempts(scene, table, key, PAIRS),
                 ..case.clone()
             })),
-            _ => verdict,
         }
     }
-}
-
-/// Why a key is not attacked, if it isn't.
-fn outside(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Option<String> {
-    let class = scene.tenancy.classes.get(&table.name)?;
-    let tenant = scene.tenancy.tenant_column(&table.name);
-    if !matches!(
-        class,
-        Class::Scoped { .. } | Class::Derived { .. } | Class::Root { .. }
-    ) {
-        return Some(format!(
-            "the rows of a {} table are no tenant's",
-            class.word()
-        ));
-    }
-    if key
-        .columns
-        .iter()
-        .all(|column| Some(column.as_str()) == tenant)
-    {
-        return Some("it says whose the row is".to_owned());
-    }
-    if matches!(class, Class::Derived { foreign_key } if *foreign_key == key.name) {
-        return Some("it defines the tenancy".to_owned());
-    }
-    match scene.tenancy.classes.get(&key.target) {
-        Some(Class::Shared) => Some("it refers to shared rows".to_owned()),
-        Some(Class::Root { .. }) => Some("it refers to a tenant, not to a tenant's row".to_owned()),
-        Some(Class::Linked { through, column })
-            if *through == table.name && key.columns == [column.clone()] =>
-        {
-            Some("it is the link itself".to_owned())
-        }
-        Some(Class::Scoped { .. } | Class::Derived { .. } | Class::Linked { .. }) => None,
-        _ => Some("the rows that it refers to are no tenant's".to_owned()),
-    }
-}
-
-/// Pairs of a control and an attack that differ in the parent's tenant alone; more than one where a row stood in the way
-/// of a statement for reasons of its own.
-fn attempts(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    way: &str,
-    pairs: usize,
-) -> Vec<Attempt> {
-    let Some(count) = crossing::count(scene.catalog, scene.tenancy, &table.name, key) else {
-        return Vec::new();
-    };
-    let own = acting(scene.worlds, &key.target);
-    let theirs = foreign_tuples(scene, table, key);
-    if theirs.is_empty() {
-        return Vec::new();
-    }
-    let subjects: Vec<RowRef<'_>> = if way == "INSERT" {
-        spare(scene.worlds, 0, &table.name)
-    } else {
-        // First and last: the last is referred to by none.
-        let rows = acting(scene.worlds, &table.name);
-        let mut chosen: Vec<RowRef<'_>> = rows.last().copied().into_iter().collect();
-        chosen.extend(rows.first().filter(|_| rows.len() > 1).copied());
-        // Where columns exclude each other, only a row that refers already may refer.
-        let refers = |row: &&RowRef<'_>| row.tuple(&key.columns).is_some();
-        if !chosen.iter().any(|row| refers(&row)) {
-            chosen.extend(rows.iter().find(refers).copied());
-        }
-        chosen
-    };
-    let mut attempts = Vec::new();
-    for row in subjects {
-        // The nearest: what several keys share stays as it is, where it can.
-        let Some(theirs) = theirs
-            .iter()
-            .min_by_key(|tuple| distance(scene, table, key, row, tuple))
-        else {
-            continue;
-        };
-        for parent in own_tuples(scene, table, key, row, &own, way) {
-            for (purpose, tuple) in [(Purpose::Control, &parent), (Purpose::Attack, theirs)] {
-                let changed = changes(scene, table, key, tuple);
-                let statement = if way == "INSERT" {
-                    insert(&table.name, row, &changed)
-                } else {
-                    update(table, row, &changed)
-                };
-                attempts.push(Attempt {
-                    purpose,
-                    label: format!("by {way}"),
-                    session: Session::Owner,
-                    context: Context::Unset,
-                    stage: Stage::Seeded,
-                    statements: vec![
-                        statement,
-                        "SET CONSTRAINTS ALL IMMEDIATE".to_owned(),
-                        count.clone(),
-                    ],
-                    witness: None,
-                });
-            }
-        }
-    }
-    attempts.truncate(2 * pairs);
-    attempts
-}
-
-/// Other tenants' rows that the acting one lacks: as this row of the child would have to name them.
-fn foreign_tuples(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Vec<String>> {
-    let tenant = scene.tenancy.tenant_column(&table.name);
-    let named = |tuple: Vec<String>| -> Vec<String> {
-        key.columns
-            .iter()
-            .zip(tuple)
-            .map(|(column, value)| {
-                if Some(column.as_str()) == tenant {
-                    scene.worlds.acting_tenant().to_owned()
-                } else {
-                    value
-                }
-            })
-            .collect()
-    };
-    let own: Vec<Vec<String>> = acting(scene.worlds, &key.target)
-        .iter()
-        .filter_map(|row| row.tuple(&key.target_columns))
-        .collect();
-    foreign(scene.worlds, &key.target)
-        .into_iter()
-        .rev()
-        .filter_map(|row| row.tuple(&key.target_columns))
-        .map(named)
-        .filter(|tuple| !own.contains(tuple))
-        .collect()
-}
-
-/// In how many columns a row would have to change to name this parent; a row that would name itself comes last.
-fn distance(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    row: RowRef<'_>,
-    tuple: &[String],
-) -> usize {
-    let itself = key.target == table.name
-        && row
-            .tuple(&key.target_columns)
-            .is_some_and(|own| own == tuple);
-    let changed = changes(scene, table, key, tuple)
-        .iter()
-        .filter(|(column, cell)| row.cell(column) != cell.as_deref())
-        .count();
-    changed + if itself { key.columns.len() } else { 0 }
-}
-
-/// Parents of the acting tenant that a control may name: what the row names already (for a row that is not there
-/// yet), one that no row names, any other.
-fn own_tuples(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    row: RowRef<'_>,
-    own: &[RowRef<'_>],
-    way: &str,
-) -> Vec<Vec<String>> {
-    let named = row.tuple(&key.columns);
-    let mut found: Vec<Vec<String>> = Vec::new();
-    if way == "INSERT" {
-        found.extend(named);
-    } else {
-        found.extend(
-            spare(scene.worlds, 0, &table.name)
-                .iter()
-                .filter_map(|row| row.tuple(&key.columns))
-                .chain(
-                    own.iter()
-                        .rev()
-                        .filter_map(|row| row.tuple(&key.target_columns)),
-                )
-                .filter(|tuple| Some(tuple) != named.as_ref()),
-        );
-    }
-    if found.is_empty() {
-        found.extend(
-            own.iter()
-                .rev()
-                .filter_map(|row| row.tuple(&key.target_columns)),
-        );
-    }
-    found.sort_by_key(|tuple| distance(scene, table, key, row, tuple));
-    found.truncate(2);
-    // Where several keys share columns, no other parent may fit: then the one that the row has is written again.
-    found.extend(
-        row.tuple(&key.columns)
-            .filter(|tuple| !found.contains(tuple)),
-    );
-    found
-}
-
-/// The columns that a statement sets: those of the key, but never the row's own tenant column.
-fn changes(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    tuple: &[String],
-) -> Vec<(String, Cell)> {
-    let tenant = scene.tenancy.tenant_column(&table.name);
-    key.columns
-        .iter()
-        .zip(tuple)
-        .filter(|(column, _)| Some(column.as_str()) != tenant)
-        .map(|(column, value)| (column.clone(), Some(value.clone())))
-        .collect()
 }
 
 /// Refusals of a write that say that rows of this table are never changed so, by design.
 const BY_DESIGN: [&str; 3] = ["P0001", "0A000", "55000"];
 
-fn judge(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    case: &Case,
-    seen: &[Observation],
-) -> Verdict {
-    if case.attempts.is_empty() {
-        let one = way(case) == "INSERT" && row::is_one_a_parent(scene, table);
-        return if one && !acting(scene.worlds, &table.name).is_empty() {
-            Verdict::NotApplicable("its unique keys leave no further row".to_owned())
-        } else {
-            Verdict::Inconclusive(no_attempt(scene, table, key))
-        };
-    }
-    let crossing = |observation: &Observation| observation.number(2).unwrap_or(0);
-    let mut held = None;
-    let mut failed = Vec::new();
-    for pair in case.attempts.chunks(2).zip(seen.chunks(2)) {
-        let ([_, attack], [control, attacked]) = pair else {
-            continue;
-        };
-        if attacked.worked() && attacked.affected(0) > 0 {
-            // What a trigger rewrote is judged as it is stored: more crossing rows than the control left.
-            if crossing(attacked) > crossing(control) {
-                return Verdict::Leaked(Box::new(defect(scene, table, key, case, attack)));
-            }
-            if control.worked() {
-                held.get_or_insert("the row was stored inside its tenant".to_owned());
-            }
-            continue;
-        }
-        match (&control.refusal, &attacked.refusal) {
-            (None, Some(refusal)) if about_the_tenant(&refusal.sqlstate) => {
-                held.get_or_insert_with(|| {
-                    let by = refusal.constraint.as_deref().unwrap_or("a trigger");
-                    let what = if by == key.name {
-                        "the key"
-                    } else {
-                        "another guard"
-                    };
-                    format!("refused by {what} ({})", refusal.sqlstate)
-                });
-            }
-            (Some(refusal), _) | (None, Some(refusal)) => failed.push(refusal.clone()),
-            (None, None) if control.affected(0) > 0 => {
-                held.get_or_insert("no row was changed".to_owned());
-            }
-            (None, None) => {}
-        }
-    }
-    if let Some(reason) = held {
-        return Verdict::Held(reason);
-    }
-    // A key that closes a circle: what it refers to is made after the row itself.
-    let circle = scene.worlds.late.get(&table.name);
-    if way(case) == "INSERT"
-        && circle.is_some_and(|late| late.contains(&key.name))
-        && failed.iter().all(|refusal| refusal.sqlstate == "23505")
-    {
-        return Verdict::NotApplicable(
-            "the row that it refers to can be made only after it".to_owned(),
-        );
-    }
-    match failed.first() {
-        Some(first)
-            if failed
-                .iter()
-                .all(|refusal| BY_DESIGN.contains(&refusal.sqlstate.as_str())) =>
-        {
-            Verdict::NotApplicable(format!(
-                "no such {} is accepted at all: {}",
-                way(case),
-                first.message
-            ))
-        }
-        Some(first) => Verdict::Inconclusive(format!(
-            "the control {} did not work: {} (SQLSTATE {})",
-            way(case),
-            first.message,
-            first.sqlstate
-        )),
-        None => Verdict::Inconclusive("the control changed no row".to_owned()),
-    }
+/// Refusals because a value is taken.
+const TAKEN: [&str; 2] = ["23505", "23P01"];
+
+/// A key and a way of attacking it.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    scene: Scene<'a>,
+    table: &'a Table,
+    key: &'a ForeignKey,
+    way: Way,
 }
 
-/// The way of attack.
-fn way(case: &Case) -> &str {
-    case.subject.strip_suffix(AGAIN).unwrap_or(&case.subject)
+impl Subject<'_> {
+    fn judge(self, case: &Case, seen: &[Observation]) -> Verdict {
+        if case.attempts.is_empty() {
+            return self.untried();
+        }
+        if self.way == Way::Rows {
+            return self.existing(case, seen);
+        }
+        let mut held = None;
+        let mut failed = Vec::new();
+        for pair in case.attempts.chunks(2).zip(seen.chunks(2)) {
+            let ([_, attack], [control, attacked]) = pair else {
+                continue;
+            };
+            if attacked.worked() && attacked.affected(Way::writes_at(attack)) > 0 {
+                // What a trigger rewrote is judged as it is stored: more crossing rows than the control left.
+                if self.crossing(attack, attacked) > self.crossing(attack, control) {
+                    return Verdict::Leaked(Box::new(self.defect(self.message(), attack)));
+                }
+                if control.worked() {
+                    held.get_or_insert("the row was stored inside its tenant".to_owned());
+                }
+                continue;
+            }
+            match (&control.refusal, &attacked.refusal) {
+                (None, Some(refusal)) if about_the_tenant(&refusal.sqlstate) => {
+                    held.get_or_insert_with(|| {
+                        let by = refusal.constraint.as_deref().unwrap_or("a trigger");
+                        let what = if by == self.key.name {
+                            "the key"
+                        } else {
+                            "another guard"
+                        };
+                        format!("refused by {what} ({})", refusal.sqlstate)
+                    });
+                }
+                (Some(refusal), _) | (None, Some(refusal)) => failed.push(refusal.clone()),
+                (None, None) if control.affected(Way::writes_at(attack)) > 0 => {
+                    held.get_or_insert("no row was changed".to_owned());
+                }
+                (None, None) => {}
+            }
+        }
+        if let Some(reason) = held {
+            return Verdict::Held(reason);
+        }
+        let all = |codes: &[&str]| {
+            !failed.is_empty()
+                && failed
+                    .iter()
+                    .all(|refusal| codes.contains(&refusal.sqlstate.as_str()))
+        };
+        // A key that closes a circle: what it refers to is made after the row itself.
+        let circle = self.scene.worlds.late.get(&self.table.name);
+        if self.way == Way::Insert
+            && circle.is_some_and(|late| late.contains(&self.key.name))
+            && all(&TAKEN[..1])
+        {
+            return Verdict::NotApplicable(
+                "the row that it refers to can be made only after it".to_owned(),
+            );
+        }
+        if matches!(self.way, Way::Move | Way::MoveParent) && all(&TAKEN) {
+            return Verdict::NotApplicable(
+                "its unique keys leave no room in another tenant".to_owned(),
+            );
+        }
+        match failed.first() {
+            Some(first) if all(&BY_DESIGN) => Verdict::NotApplicable(format!(
+                "no such {} is accepted at all: {}",
+                self.way.word(),
+                first.message
+            )),
+            Some(first) => Verdict::Inconclusive(format!(
+                "the control {} did not work: {} (SQLSTATE {})",
+                self.way.word(),
+                first.message,
+                first.sqlstate
+            )),
+            None => Verdict::Inconclusive("the control changed no row".to_owned()),
+        }
+    }
+
+    fn count(self) -> Option<String> {
+        crossing::count(
+            self.scene.catalog,
+            self.scene.tenancy,
+            &self.table.name,
+            self.key,
+        )
+    }
+
+    /// What an attempt counted of this key's crossings.
+    fn crossing(self, attempt: &Attempt, seen: &Observation) -> u64 {
+        let count = self.count();
+        let mut statements = attempt.statements.iter();
+        statements
+            .position(|sql| Some(sql) == count.as_ref())
+            .and_then(|at| seen.number(at))
+            .unwrap_or(0)
+    }
+
+    /// Where nothing could be tried.
+    fn untried(self) -> Verdict {
+        let one = self.way == Way::Insert && row::is_one_a_parent(self.scene, self.table);
+        let has_rows = |name: &RelationName| !acting(self.scene.worlds, name).is_empty();
+        if one && has_rows(&self.table.name) {
+            return Verdict::NotApplicable("its unique keys leave no further row".to_owned());
+        }
+        if matches!(self.way, Way::Move | Way::MoveParent)
+            && has_rows(&self.table.name)
+            && has_rows(&self.key.target)
+        {
+            return Verdict::NotApplicable("no row refers by it to another than itself".to_owned());
+        }
+        Verdict::Inconclusive(reference::no_attempt(self.scene, self.table, self.key))
+    }
+
+    /// Judges the rows that migrations left.
+    fn existing(self, case: &Case, seen: &[Observation]) -> Verdict {
+        match (&case.attempts[..], seen) {
+            ([attempt], [observation]) => match observation.number(0) {
+                Some(0) => Verdict::Held("no row refers to another tenant's".to_owned()),
+                Some(rows) => {
+                    let message = format!(
+                        "{rows} row(s) of {} that migrations left refer to another tenant's row of {}",
+                        self.table.name, self.key.target
+                    );
+                    let mut defect = self.defect(message, attempt);
+                    if reference::tenant_pair(self.scene, self.table, self.key).is_some() {
+                        defect.fix = format!(
+                            "Correct or delete these rows: they came in while the key was off or not valid. Then ALTER TABLE \
+                             {} VALIDATE CONSTRAINT {};",
+                            self.table.name.quoted(),
+                            quoted(&self.key.name)
+                        );
+                    }
+                    Verdict::Leaked(Box::new(defect))
+                }
+                None => Verdict::Inconclusive("its rows could not be looked at".to_owned()),
+            },
+            _ => Verdict::Inconclusive("its rows were not looked at".to_owned()),
+        }
+    }
+
+    fn message(self) -> String {
+        let (child, parent) = (&self.table.name, &self.key.target);
+        match self.way {
+            Way::Move => format!(
+                "a row of {child} was moved to another tenant, and still refers to its former tenant's row of {parent}"
+            ),
+            Way::MoveParent => format!(
+                "a row of {parent} was moved to another tenant, and a row of {child} of its former tenant still refers to it"
+            ),
+            way if self.links() => format!(
+                "{} of a row of {child} that refers to a row of {parent} which is not linked to its tenant was accepted",
+                way.word()
+            ),
+            way => format!(
+                "{} of a row of {child} that refers to another tenant's row of {parent} was accepted",
+                way.word()
+            ),
+        }
+    }
+
+    /// What it refers to has many tenants or none.
+    fn links(self) -> bool {
+        matches!(
+            self.scene.tenancy.classes.get(&self.key.target),
+            Some(Class::Linked { .. })
+        )
+    }
+
+    fn defect(self, message: String, attempt: &Attempt) -> Defect {
+        let mut shown = attempt.statements.clone();
+        let count = self.count();
+        shown.retain(|sql| !sql.starts_with("SELECT count(*)") || Some(sql) == count.as_ref());
+        for sql in &mut shown {
+            if Some(&*sql) == count.as_ref() {
+                sql.insert_str(0, "-- rows that refer across tenants:\n");
+            }
+        }
+        let sql = if self.way == Way::Commit {
+            format!("-- This is stored.\n{};\n", shown.join(";\n"))
+        } else {
+            transaction(&shown)
+        };
+        Defect {
+            object: None,
+            severity: if self.links() {
+                Severity::Weakness
+            } else {
+                Severity::Leak
+            },
+            message,
+            sql,
+            sqlstate: None,
+            fix: mended::key(self.scene, self.table, self.key),
+        }
+    }
+
+    /// The attack that worked, and then the DELETE of what the row refers to.
+    fn then_delete(self, case: &Case) -> Option<Case> {
+        let like = case.attempts.get(1)?;
+        let attempts = aftermath::attempts(self.scene, self.table, self.key, like);
+        (!attempts.is_empty() && !self.links()).then(|| Case {
+            subject: format!("{}{THEN_DELETE}", self.way.word()),
+            attempts,
+            ..case.clone()
+        })
+    }
+
+    /// The same row once more, and what the DELETE did to it.
+    fn deleted(self, case: &Case, seen: &[Observation]) -> Verdict {
+        match aftermath::seen(self.key, &case.attempts, seen) {
+            Some((attempt, then)) => {
+                let message = format!("{}{then}", self.message());
+                Verdict::Leaked(Box::new(self.defect(message, &attempt)))
+            }
+            None => Verdict::Inconclusive(
+                "what was accepted before was refused when it was tried again".to_owned(),
+            ),
+        }
+    }
 }
 
 /// A refusal by key, CHECK, privilege or trigger; others (a unique value that is taken) say nothing of the tenant.
 fn about_the_tenant(sqlstate: &str) -> bool {
-    matches!(sqlstate, "23503" | "23514" | "42501") || sqlstate.starts_with("P0")
-}
-
-fn no_attempt(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
-    for (what, name) in [
-        ("its own table", &table.name),
-        ("the table it refers to", &key.target),
-    ] {
-        if acting(scene.worlds, name).is_empty() {
-            let why = scene
-                .worlds
-                .gaps
-                .get(name)
-                .map_or("none was made", String::as_str);
-            return format!("{what} {name} has no rows: {why}");
-        }
-    }
-    format!(
-        "no row of {} could be named that is another tenant's",
-        key.target
-    )
-}
-
-fn defect(
-    scene: Scene<'_>,
-    table: &Table,
-    key: &ForeignKey,
-    case: &Case,
-    attack: &Attempt,
-) -> Defect {
-    let linked = matches!(
-        scene.tenancy.classes.get(&key.target),
-        Some(Class::Linked { .. })
-    );
-    let mut shown = attack.statements.clone();
-    if let Some(count) = shown.last_mut() {
-        count.insert_str(0, "-- rows that refer across tenants:\n");
-    }
-    let message = if linked {
-        format!(
-            "{} of a row of {} that refers to a row of {} which is not linked to its tenant was accepted",
-            way(case),
-            table.name,
-            key.target
-        )
-    } else {
-        format!(
-            "{} of a row of {} that refers to another tenant's row of {} was accepted",
-            way(case),
-            table.name,
-            key.target
-        )
-    };
-    Defect {
-        object: None,
-        severity: if linked {
-            Severity::Weakness
-        } else {
-            Severity::Leak
-        },
-        message,
-        sql: transaction(&shown),
-        sqlstate: None,
-        fix: mended::key(scene, table, key),
-    }
+    matches!(sqlstate, "23503" | "23001" | "23514" | "42501") || sqlstate.starts_with("P0")
 }

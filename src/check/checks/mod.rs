@@ -13,15 +13,21 @@ mod cross_tenant_reference;
 mod definer_without_search_path;
 mod function_past_policies;
 mod index_without_tenant;
+mod key_not_validated;
+mod mispaired_key;
 mod nullable_tenant;
+mod optional_reference_refused;
 mod partition_past_policies;
 mod policy_in_prepared_plan;
 mod query_interference;
+mod reference_without_key;
 mod row_level_security_read;
 mod row_level_security_write;
+mod set_null_clears_tenant;
 mod truncate_past_policies;
 mod unclassified_table;
 mod unique_without_tenant;
+mod update_moves_children;
 mod view_past_policies;
 
 register! {
@@ -29,14 +35,20 @@ register! {
     definer_without_search_path,
     function_past_policies,
     index_without_tenant,
+    key_not_validated,
+    mispaired_key,
     nullable_tenant,
+    optional_reference_refused,
     partition_past_policies,
     policy_in_prepared_plan,
     query_interference,
+    reference_without_key,
     row_level_security_read,
     row_level_security_write,
+    set_null_clears_tenant,
     truncate_past_policies,
     unclassified_table,
     unique_without_tenant,
+    update_moves_children,
     view_past_policies,
 }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::check::attempts::{LAYOUTS, WORLDS, attempts, attempts_of, executed_at, witnessed};
+use crate::check::attempts::{
+    Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
+};
 use crate::check::evidence::{Evidence, evidence, is_late};
 use crate::check::reproduction::{pair, reproduction};
+use crate::check::sample::unsampled;
 use crate::check::witness::digests;
 use crate::check::{Check, Page, Scene, row};
 use crate::model::{
@@ -26,7 +29,8 @@ impl Check for QueryInterference {
             title: "a query depends on another tenant's rows, or changes them",
             what: "Every query is run for one organisation in worlds that share its rows and differ in everyone else's: \
                    nobody\nelse is there, others are there, twins are there that have its ids, names and times where the \
-                   keys allow it.\nWhat it returns, counts and fails with must be the same, no returned value may be \
+                   keys allow it,\nand others whose values break what is evaluated on them: zeros, text that is no \
+                   number. What it returns, counts and fails with must be the same, no returned value may be \
                    another's (canaries), and\nothers' rows must be as before. What varies over its own rows alone, \
                    loaded in three orders, is no leak.\nRow-level security is out of the way: the query itself must be \
                    right.",
@@ -143,8 +147,7 @@ impl Check for QueryInterference {
             attempts: attempts_of(
                 scene,
                 (query, &infer(scene.catalog, query)),
-                &[binding],
-                &stages,
+                &[(binding, stages)],
                 true,
             ),
         })
@@ -161,6 +164,9 @@ const SMALLER: &str = "smaller ";
 
 /// The subject of a stored case: a binding, as the owner and as the application.
 const STORED: &str = "stored";
+
+/// The subject of a case that takes all rows where the query takes a sample of them: chance left out the organisation's.
+const UNSAMPLED: &str = "unsampled";
 
 /// A query by design across tenants is judged by what it writes: every written row refers inside its own tenant.
 fn judge_system(reason: &str, case: &Case, seen: &[Observation]) -> Verdict {
@@ -213,22 +219,21 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         if makes_tenants(scene, query) {
             return Verdict::NotApplicable("it makes organisations, and reads no rows".to_owned());
         }
-        return control(case, &groups(case, seen));
+        return control(scene, query, case, &groups(case, seen));
     };
     if !case.subject.starts_with(AGAIN) {
         return Verdict::FollowUp(Box::new(Case {
             check: case.check,
             object: case.object.clone(),
-            subject: format!("{AGAIN}{} {}", leak.found.binding, leak.found.certain),
+            subject: format!(
+                "{AGAIN}{} {}",
+                leak.found.binding,
+                leak.found.sign.is_certain()
+            ),
             attempts: attempts(scene, query, Some(leak.found.binding)),
         }));
     }
     Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
-}
-
-/// What tells more.
-fn weight(found: &Evidence) -> (bool, bool) {
-    (found.certain, !found.unique)
 }
 
 /// What is said of a leak that the same rows did not show again.
@@ -240,14 +245,6 @@ fn not_again(case: &Case) -> Verdict {
         );
     }
     Verdict::Held("what it returns varies by itself".to_owned())
-}
-
-/// The attempts of each binding with what was seen.
-type Groups<'c> = Vec<(&'c [Attempt], &'c [Observation])>;
-
-fn groups<'c>(case: &'c Case, seen: &'c [Observation]) -> Groups<'c> {
-    let attempts = case.attempts.chunks(WORLDS.len());
-    attempts.zip(seen.chunks(WORLDS.len())).collect()
 }
 
 /// What leaks in a case, if anything does.
@@ -292,8 +289,8 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
     let mut first: Option<Evidence> = None;
     for (number, (attempts, seen)) in groups.iter().enumerate() {
         if let Some(found) = evidence(scene, number, attempts, seen)
-            // What a unique value gives away is less than a row, and a difference less than a value: looked past for more.
-            && first.as_ref().is_none_or(|first| weight(first) < weight(&found))
+            // What says little is looked past for more.
+            && first.as_ref().is_none_or(|first| first.sign < found.sign)
         {
             first = Some(found);
         }
@@ -320,7 +317,7 @@ fn makes_tenants(scene: Scene<'_>, query: &Query) -> bool {
 }
 
 /// Over its own rows alone the query must have met at least one.
-fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
+fn control(scene: Scene<'_>, query: &Query, case: &Case, groups: &Groups<'_, '_>) -> Verdict {
     let alone = || {
         groups.iter().flat_map(|(attempts, seen)| {
             // In any order of the rows: what chance leaves out of one is in another.
@@ -334,7 +331,22 @@ fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
             .is_some_and(|output| output.affected > 0 || !output.rows.is_empty())
     });
     if met {
-        return Verdict::Held(format!("the same in {} worlds", WORLDS.len() - LAYOUTS + 1));
+        let worlds = groups.iter().map(|(attempts, _)| attempts.len()).max();
+        let worlds = worlds.unwrap_or_default() - LAYOUTS + 1;
+        return Verdict::Held(format!("the same in {worlds} worlds"));
+    }
+    if case.subject.is_empty()
+        && let Some(sql) = unsampled(&query.sql)
+    {
+        let query = Query {
+            sql,
+            ..query.clone()
+        };
+        return Verdict::FollowUp(Box::new(Case {
+            subject: UNSAMPLED.to_owned(),
+            attempts: attempts(scene, &query, None),
+            ..case.clone()
+        }));
     }
     let refusal = alone().find_map(|(_, observation)| observation.refusal.as_ref());
     match refusal {
@@ -344,7 +356,7 @@ fn control(case: &Case, groups: &[(&[Attempt], &[Observation])]) -> Verdict {
         )),
         None => Verdict::Inconclusive(format!(
             "it never met a row, with {} bindings",
-            case.attempts.len() / WORLDS.len()
+            groups.len()
         )),
     }
 }
@@ -364,19 +376,18 @@ fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defe
     }
     let shown = leak.attempts.get(found.at);
     let sql = match shown {
-        Some(attempt) if small => {
-            let _ = write!(
-                message,
-                ". It takes no more than {}",
-                scene.worlds.summary()
-            );
+        Some(attempt) if small || is_poisoned(attempt) => {
+            if small {
+                let rows = scene.worlds.summary();
+                let _ = write!(message, ". It takes no more than {rows}");
+            }
             pair(scene, attempt, &found.changed)
         }
         _ => reproduction(scene, &shown.map(witnessed).unwrap_or_default()),
     };
     Defect {
         object: None,
-        severity: if leak.masked || found.unique {
+        severity: if leak.masked || found.sign.is_weak() {
             Severity::Weakness
         } else {
             Severity::Leak
@@ -384,6 +395,18 @@ fn defect(scene: Scene<'_>, query: &Query, leak: &Leak<'_>, small: bool) -> Defe
         message,
         sql,
         sqlstate: None,
-        fix: "Repeat the tenant for every table that the query reads or writes, and put OR in parentheses".to_owned(),
+        fix: if found.sign.is_failure() {
+            "Let nothing that can fail be evaluated on others' rows: the tenant's predicate in the same sub-select or CTE, \
+             and the cast or the division in CASE WHEN … or over NULLIF (…, 0)"
+        } else {
+            "Repeat the tenant for every table that the query reads or writes, and put OR in parentheses"
+        }
+        .to_owned(),
     }
+}
+
+/// The seeded database holds no such rows: whoever repeats it must be given them.
+fn is_poisoned(attempt: &Attempt) -> bool {
+    let kind = WorldKind::Poisoned;
+    matches!(attempt.stage, Stage::World { kind: of, .. } if of == kind)
 }

@@ -2,12 +2,12 @@
 
 use crate::check::policy::{self, Stranger, attempt, may, repeated};
 use crate::check::row::{
-    RowRef, acting, foreign, insert, is_one_a_parent, predicate, spare, update,
+    RowRef, acting, foreign, free_column, insert, is_one_a_parent, predicate, spare, update,
 };
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Column, Context, Defect, Observation, Policy, Purpose, Severity,
-    Table, Verdict, literal, quoted,
+    Attempt, Case, Cell, Class, Context, Defect, Observation, Policy, Purpose, Severity, Table,
+    Verdict, literal, quoted,
 };
 
 /// The check.
@@ -369,33 +369,6 @@ fn blanket(scene: Scene<'_>, table: &Table, way: &str, context: &Context) -> Vec
         ),
         attempt(Purpose::Attack, BLANKET, context.clone(), all),
     ]
-}
-
-/// A column that can be set to any row's value without touching a key.
-fn free_column(table: &Table) -> Option<&Column> {
-    let in_key = |name: &str| {
-        table
-            .foreign_keys
-            .iter()
-            .any(|key| key.columns.iter().any(|column| column == name))
-            || table.indexes.iter().any(|index| {
-                (index.unique || index.exclusion)
-                    && index.keys.iter().any(|key| match key {
-                        crate::model::IndexKey::Column(column) => column == name,
-                        crate::model::IndexKey::Expression { text } => text.contains(name),
-                    })
-            })
-    };
-    table
-        .writable_columns()
-        .filter(|column| !column.identity && !in_key(&column.name))
-        .min_by_key(|column| {
-            table
-                .checks
-                .iter()
-                .filter(|check| check.expression.contains(&column.name))
-                .count()
-        })
 }
 
 fn defect(

@@ -1,7 +1,11 @@
 //! Parts of an expression: its columns, constants and calls.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+    visit_expressions,
 };
 
 /// Takes off parentheses, casts and COLLATE.
@@ -23,6 +27,18 @@ pub(in crate::generate) fn column(expr: &Expr) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+/// The columns that an expression mentions.
+pub(super) fn mentioned(expr: &Expr) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let _ = visit_expressions(expr, |inner| {
+        if let Expr::Identifier(_) = inner {
+            found.extend(column(inner));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
 }
 
 /// A function of one column (and constants): its name and the column; `trim`s inside are looked through.

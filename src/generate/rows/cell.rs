@@ -21,17 +21,21 @@ impl<'a> Maker<'a> {
             return Ok(None);
         }
         let nullable = !column.not_null && !profile.hints.not_null;
-        // What marks a row as gone is rare, and on one row for certain: what looks for such rows meets one. Other gaps are
-        // rarer; the first row has none.
+        // What marks a row as gone is rare, and on two rows for certain: what looks for such rows meets one, also where it
+        // wants more of them. Other gaps are rarer; the first row has none.
         let absence = Absence::of(self.ground.catalog, profile);
         if nullable
             && (if draft.again > 0 || draft.loose {
                 dice.one_in(2)
             } else if absence == Absence::Gone {
-                draft.place.row == 0 || (!dice.one_in(4) && draft.place.row != 3)
+                let certain = matches!(draft.place.row, 3 | 5);
+                draft.place.row == 0 || (!dice.one_in(4) && !certain)
             } else if absence == Absence::Event {
-                // Two rows with it, two without: with what is so in every other row it meets in all ways.
-                draft.place.row.div_ceil(2) % 2 == 1
+                // Two rows with it, two without, and the other way round when the states begin anew: with each of them, and
+                // with what is so in every other row, it meets in both ways.
+                let states = draft.table.states.max(2);
+                let (round, state) = (draft.place.row / states, draft.place.row % states);
+                (state.div_ceil(2) + round) % 2 == 1
             } else {
                 draft.place.row > 0 && dice.one_in(8)
             })

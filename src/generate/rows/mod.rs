@@ -8,6 +8,7 @@ mod refer;
 mod stretch;
 mod twin;
 mod unique;
+mod wish;
 mod worlds;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use super::mend::{self, Repair};
 use super::plan::{Plan, TablePlan};
 use super::{Genes, Ground, Part, RowKey};
-use crate::model::{Canary, Class, RelationName, Worlds};
+use crate::model::{Canary, Class, RelationName, Want, Wish, Worlds};
 pub(super) use draft::Draft;
 use draft::{Made, order_pairs};
 use refer::{refer_to_itself, waits_for_itself};
@@ -36,7 +37,7 @@ const MISREAD: u32 = 6;
 const MANY: usize = 100;
 
 /// More rows of the acting tenant's kind under ids that it lacks.
-const EXTRA_TWINS: usize = 2;
+const EXTRA_TWINS: usize = 3;
 
 pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worlds {
     let mut maker = Maker {
@@ -45,6 +46,7 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
         plan,
         made: BTreeMap::new(),
         childless: BTreeMap::new(),
+        wished: BTreeMap::new(),
         seen: HashMap::new(),
         canaries: BTreeMap::new(),
         refused: BTreeMap::new(),
@@ -73,6 +75,8 @@ struct Maker<'a> {
     made: BTreeMap<(Part, usize, usize), Rows>,
     /// By the table's number: for each key the acting tenant's rows that nothing refers to by it.
     childless: BTreeMap<usize, Vec<Vec<usize>>>,
+    /// By the table's number: the acting tenant's first row that a query wished for, and the wishes from there on.
+    wished: BTreeMap<usize, (usize, Vec<&'a Wish>)>,
     /// Rows that later ones must differ from: by what must be equal for a conflict, what else they must not meet.
     seen: HashMap<Mark, Vec<Vec<Other>>>,
     canaries: BTreeMap<String, Canary>,
@@ -95,26 +99,42 @@ impl<'a> Maker<'a> {
                 continue;
             }
             let count = self.count(table, part, tenant);
-            for row in 0..count {
-                let place = RowKey {
-                    table: (*name).clone(),
-                    part,
-                    tenant,
-                    row,
-                };
-                let made = if self.genes.dropped.contains(&place) {
-                    None
-                } else {
-                    self.row(table, place)
-                };
-                self.made
-                    .entry((part, tenant, table.number))
-                    .or_default()
-                    .push(made.map(Rc::new));
+            self.some(table, (part, tenant), 0..count);
+            if part == Part::Acting {
+                let wishes = self.unmet(table);
+                let rows = count..count + wishes.len();
+                self.wished.insert(table.number, (count, wishes));
+                self.some(table, (part, tenant), rows);
             }
         }
         for name in &plan.order {
             self.close_circles(&plan.tables[name], part, tenant);
+        }
+    }
+
+    /// Makes rows of these numbers.
+    fn some(
+        &mut self,
+        table: &'a TablePlan<'a>,
+        (part, tenant): (Part, usize),
+        rows: std::ops::Range<usize>,
+    ) {
+        for row in rows {
+            let place = RowKey {
+                table: table.table.name.clone(),
+                part,
+                tenant,
+                row,
+            };
+            let made = if self.genes.dropped.contains(&place) {
+                None
+            } else {
+                self.row(table, place)
+            };
+            self.made
+                .entry((part, tenant, table.number))
+                .or_default()
+                .push(made.map(Rc::new));
         }
     }
 
@@ -217,8 +237,12 @@ impl<'a> Maker<'a> {
         if let Some(column) = table.tenant_column() {
             draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
         }
+        let wish = self.wish(&draft);
+        if let Some(wish) = wish {
+            self.grant(&mut draft, wish);
+        }
         for (number, key) in table.keys.iter().enumerate() {
-            if !key.late {
+            if !key.late && draft.parents[number].is_none() {
                 self.refer(&mut draft, number, key)?;
             }
         }
@@ -230,6 +254,11 @@ impl<'a> Maker<'a> {
             {
                 let cell = self.cell(&draft, column, profile)?;
                 draft.set(&column.name, cell);
+            }
+        }
+        for (column, want) in wish.iter().flat_map(|wish| &wish.wants) {
+            if *want == Want::Known && draft.get(column) == Some(&None) {
+                self.choose(&mut draft, column)?;
             }
         }
         refer_to_itself(&mut draft);

@@ -64,9 +64,10 @@ impl<'a> Maker<'a> {
         }
         let parents = self.parents(draft, key);
         let tried = usize::try_from(draft.attempt).unwrap_or(0);
-        // The last row of a table is referred to by none, as long as there are others: it can be deleted.
+        // The last row of a table is referred to by none, as long as there are others: it can be deleted. So are those that
+        // a query wishes for without children.
         let open = if parents.len() > 1 && tried < parents.len() {
-            parents.len() - 1
+            parents.len() - parents.lonely.clamp(1, parents.len() - 1)
         } else {
             parents.len()
         };
@@ -144,7 +145,9 @@ impl<'a> Maker<'a> {
             part => (part, draft.place.tenant),
         };
         let existing = self.ground.existing.get(target).filter(|_| shared);
+        let own = part == Part::Acting;
         Parents {
+            lonely: if own { self.lonely(table.number) } else { 0 },
             made: self.rows(part, tenant, table.number),
             existing: existing.map_or(&[], Vec::as_slice),
             shared,
@@ -158,6 +161,8 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
+    /// The last ones, which nothing may refer to.
+    lonely: usize,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.

@@ -21,8 +21,9 @@ impl<'a> Maker<'a> {
         let Some(model) = models.get(index).cloned().flatten() else {
             return self.fresh(draft);
         };
-        // What a parent lacks is most often looked for in the first of its states: active, open, due.
-        let first = (row >= count + EXTRA_TWINS)
+        // What a parent lacks is most often looked for in the first of its states: active, open, due. What has waited
+        // longest, too.
+        let first = (row + 1 >= count + EXTRA_TWINS)
             .then(|| models[0].clone())
             .flatten();
         if let Some(column) = table.tenant_column() {
@@ -178,14 +179,15 @@ impl<'a> Maker<'a> {
     }
 
     /// What a twin without a model has instead: the first, where a unique key wants a new value, one that the acting
-    /// tenant has in another table's column of the same name; the second, a time after all of the acting tenant's.
+    /// tenant has in another table's column of the same name; the second, a time after all of the acting tenant's; the third, a
+    /// time before them.
     fn reached(&self, table: &TablePlan<'a>, position: usize, number: usize, fresh: bool) -> Cell {
         let catalog = self.ground.catalog;
         let (column, _) = table.columns[position];
         let acting = |number| self.rows(Part::Acting, 0, number).iter().flatten();
         if number > 0 {
             let cells = acting(table.number).map(|made| &made.cells[position]);
-            return reach::far(catalog, column, cells);
+            return reach::far(catalog, column, number > 1, cells);
         }
         if !fresh || !reach::lends(catalog, column) {
             return None;

@@ -46,6 +46,8 @@ const WORDS: [(Topic, &[&str]); 19] = [
     (Topic::Email, &["email", "e_mail", "courriel"]),
     (Topic::Url, &["url", "website", "link", "href", "uri"]),
     (Topic::Domain, &["domain", "host"]),
+    // A postal code is a code.
+    (Topic::Postcode, &["postal", "postcode", "zip"]),
     (
         Topic::Slug,
         &[
@@ -80,7 +82,6 @@ const WORDS: [(Topic, &[&str]); 19] = [
     (Topic::Phone, &["phone", "mobile", "tel"]),
     (Topic::Street, &["street", "address", "adresse"]),
     (Topic::City, &["city", "town", "ville"]),
-    (Topic::Postcode, &["postal", "postcode", "zip"]),
     (Topic::Job, &["job", "role", "function"]),
     (
         Topic::Prose,

@@ -72,6 +72,7 @@ struct Group {
     /// As it was sent first, values and all.
     original: String,
     tenant: Option<String>,
+    search_path: Option<String>,
     executions: usize,
     in_context: usize,
     refused: usize,
@@ -137,11 +138,17 @@ impl Recorder {
         };
         self.executions += 1;
         let found = parametrized(&sql, values);
-        let shape = shape(&found.sql);
+        let mut shape = shape(&found.sql);
+        let search_path = session.search_path().cloned();
+        if let Some(path) = &search_path {
+            // The same words mean other tables.
+            shape = format!("{shape} /* search_path {path} */");
+        }
         let group = self.groups.entry(shape.clone()).or_insert_with(|| Group {
             values: vec![Vec::new(); found.values.len()],
             found: found.clone(),
             tenant: Annotation::read(&sql).tenant,
+            search_path,
             original: sql,
             executions: 0,
             in_context: 0,

@@ -104,6 +104,7 @@ fn query(shape: &str, group: &Group) -> Query {
         sql: group.found.sql.clone(),
         parameters: vec![None; group.values.len()],
         samples: group.values.clone(),
+        search_path: group.search_path.clone(),
         ..Query::default()
     }
 }
@@ -259,6 +260,7 @@ fn plain(query: &Query, group: &Group) -> Query {
         samples: group.values.iter().take(count).cloned().collect(),
         tenant,
         sql,
+        search_path: query.search_path.clone(),
         ..Query::default()
     }
 }

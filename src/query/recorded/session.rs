@@ -1,6 +1,6 @@
 //! What is known of a session while its statements are read: whether it acts as one tenant.
 
-use crate::model::{Cell, Token, TokenKind, Tokens};
+use crate::model::{Cell, Token, TokenKind, Tokens, quoted};
 
 use super::entry::value_of;
 use super::literal::shape;
@@ -10,6 +10,9 @@ use super::literal::shape;
 pub(super) struct Session {
     in_transaction: bool,
     context: Option<Lasts>,
+    /// Its `search_path`, and what it is until the transaction ends, where that is said.
+    path: Option<String>,
+    path_now: Option<String>,
     /// The shapes of what it sent last: one message may have several.
     pub(super) last: Vec<String>,
 }
@@ -39,6 +42,23 @@ impl Context {
     }
 }
 
+/// The setting that says where names without a schema are looked for.
+const SEARCH_PATH: &str = "search_path";
+
+/// The list that begins with this token: what is written in quotes of a text is a name, too.
+fn listed(sql: &str, first: &Token<'_>) -> Option<String> {
+    if first.is("default") {
+        return None;
+    }
+    let rest = Tokens::new(sql.get(first.offset..)?).filter_map(Result::ok);
+    let names = rest.filter_map(|token| match token.kind {
+        TokenKind::Literal => value_of(&token).map(|name| quoted(&name)),
+        _ => token.name().map(|name| quoted(&name)),
+    });
+    let names: Vec<String> = names.collect();
+    Some(names.join(", "))
+}
+
 /// The shape with every value left out, also those that shape a statement.
 fn general(sql: &str) -> String {
     let mut text = String::new();
@@ -59,10 +79,27 @@ impl Session {
         self.context.is_some()
     }
 
+    /// Its `search_path`, where it has set one.
+    pub(super) fn search_path(&self) -> Option<&String> {
+        self.path_now.as_ref().or(self.path.as_ref())
+    }
+
     /// A message has ended: outside of a transaction, what was set for one ends with it.
     pub(super) fn message_ends(&mut self) {
-        if !self.in_transaction && self.context == Some(Lasts::Transaction) {
+        if self.in_transaction {
+            return;
+        }
+        self.path_now = None;
+        if self.context == Some(Lasts::Transaction) {
             self.context = None;
+        }
+    }
+
+    fn look_in(&mut self, path: Option<String>, local: bool) {
+        if local {
+            self.path_now = path;
+        } else {
+            (self.path, self.path_now) = (path, None);
         }
     }
 
@@ -85,21 +122,28 @@ impl Session {
                 self.in_transaction = false;
                 self.message_ends();
             }
-            Some("discard") if is(1, "all") => self.context = None,
+            Some("discard") if is(1, "all") => {
+                self.context = None;
+                self.look_in(None, false);
+            }
             Some("reset") => {
                 let name: String = tokens[1..].iter().map(|token| token.text).collect();
-                if name.eq_ignore_ascii_case("all") || context.settings.contains(&name) {
+                let all = name.eq_ignore_ascii_case("all");
+                if all || context.settings.contains(&name) {
                     self.context = None;
                 }
+                if all || name.eq_ignore_ascii_case(SEARCH_PATH) {
+                    self.look_in(None, false);
+                }
             }
-            Some("set") => self.set(&tokens, context),
+            Some("set") => self.set(sql, &tokens, context),
             Some("select") => self.call(sql, &tokens, given, context),
             _ => {}
         }
     }
 
     /// `SET [LOCAL] name TO value`
-    fn set(&mut self, tokens: &[Token<'_>], context: &Context) {
+    fn set(&mut self, sql: &str, tokens: &[Token<'_>], context: &Context) {
         let local = tokens.get(1).is_some_and(|token| token.is("local"));
         let rest = tokens[1..].iter();
         let mut rest = rest.skip_while(|token| token.is("local") || token.is("session"));
@@ -108,8 +152,10 @@ impl Session {
             .take_while(|token| !token.is("to") && !token.is_symbol('='))
             .map(|token| token.text)
             .collect();
-        if context.settings.contains(&name.concat()) {
-            let value = rest.next();
+        let (name, value) = (name.concat(), rest.next());
+        if name.eq_ignore_ascii_case(SEARCH_PATH) {
+            self.look_in(value.and_then(|value| listed(sql, value)), local);
+        } else if context.settings.contains(&name) {
             let empty = value.is_some_and(|token| token.text == "''" || token.is("default"));
             self.enter(local, empty);
         }
@@ -128,15 +174,17 @@ impl Session {
                 _ => None,
             };
             let values: Vec<String> = tokens.iter().filter_map(value).collect();
+            let local =
+                |values: &[String]| values.iter().any(|value| value == "true" || value == "t");
+            if let Some(at) = values.iter().position(|value| value == SEARCH_PATH) {
+                self.look_in(values.get(at + 1).cloned(), local(&values[at..]));
+            }
             let named = values
                 .iter()
                 .position(|value| context.settings.contains(value));
             if let Some(at) = named {
                 let empty = values.get(at + 1).is_some_and(String::is_empty);
-                let local = values[at..]
-                    .iter()
-                    .any(|value| value == "true" || value == "t");
-                self.enter(local, empty);
+                self.enter(local(&values[at..]), empty);
             }
         } else if context.shapes.contains(&general(sql)) {
             self.enter(self.in_transaction, false);
@@ -178,6 +226,29 @@ mod tests {
                 now
             })
             .collect()
+    }
+
+    #[test]
+    fn a_search_path_lasts_as_long_as_it_was_set_for() {
+        let mut session = Session::default();
+        let mut seen = Vec::new();
+        for sql in [
+            "SELECT 1",
+            "SET search_path TO Crm, 'Other One', \"$user\"",
+            "BEGIN",
+            "SET LOCAL search_path = iam",
+            "SELECT 1",
+            "COMMIT",
+            "SELECT set_config('search_path', 'a, b', false)",
+            "SET SESSION search_path TO DEFAULT",
+        ] {
+            session.take(sql, &[], &Context::default());
+            seen.push(session.search_path().cloned().unwrap_or_default());
+            session.message_ends();
+        }
+        let crm = r#""crm", "Other One", "$user""#;
+        let iam = r#""iam""#;
+        assert_eq!(seen, ["", crm, crm, iam, iam, crm, "a, b", ""]);
     }
 
     #[test]
