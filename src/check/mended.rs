@@ -57,20 +57,38 @@ pub(super) fn rebuilt(
         String::new()
     } else {
         format!(
-            "ALTER TABLE {} ADD UNIQUE ({});\n",
+            "ALTER TABLE {} ADD UNIQUE ({}{});\n",
             key.target.quoted(),
-            quoted_list(targets.iter().copied())
+            quoted_list(targets.iter().copied()),
+            if key.period { " WITHOUT OVERLAPS" } else { "" }
         )
     };
     format!(
         "{unique}ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){};",
         table.name.quoted(),
-        quoted_list(pairs.iter().map(|(child, _)| *child)),
+        columns(
+            key,
+            &pairs.iter().map(|(child, _)| *child).collect::<Vec<_>>()
+        ),
         key.target.quoted(),
-        quoted_list(targets.iter().copied()),
+        columns(key, &targets),
         options(table, key, own),
         name = quoted(&key.name),
     )
+}
+
+/// One side of the key.
+fn columns(key: &ForeignKey, names: &[&str]) -> String {
+    match names {
+        [first @ .., time] if key.period => {
+            format!(
+                "{}, PERIOD {}",
+                quoted_list(first.iter().copied()),
+                quoted(time)
+            )
+        }
+        _ => quoted_list(names.iter().copied()),
+    }
 }
 
 /// A key whose tenant column stands opposite another column: that column changes places with the tenant column.

@@ -3,6 +3,8 @@
 mod arguments;
 mod call;
 mod explain;
+mod init;
+mod migrate;
 mod output;
 mod progress;
 mod seed;
@@ -87,6 +89,14 @@ async fn run(command: Command) -> Result<u8> {
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();
             signal::or_interrupted(Box::pin(seed::run(command_line, folder))).await
+        }
+        Command::Init(options) => {
+            let work = init::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
+        }
+        Command::Migrate(options) => {
+            let work = migrate::run(options.into_command_line());
+            signal::or_interrupted(Box::pin(work)).await
         }
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{Access, Allow, NullMeans, QuerySettings, Settings, nearest};
+use crate::model::{Access, Allow, NullMeans, QuerySettings, Settings, StubRoles, nearest};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -31,11 +31,32 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
     root.known(&[
         "run", "migrate", "tenant", "access", "generate", "queries", "allow",
     ])?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    folder.clone_into(&mut settings.migrate.folder);
     if let Some(migrate) = root.section("migrate")? {
-        migrate.known(&["path", "command"])?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        migrate.known(&[
+            "path",
+            "command",
+            "convention",
+            "placeholders",
+            "stub_roles",
+            "supabase",
+        ])?;
         settings.migrate.path = migrate.text("path")?.map(|path| folder.join(path));
         settings.migrate.command = migrate.text("command")?;
+        settings.migrate.convention = migrate.text("convention")?;
+        settings.migrate.placeholders = migrate.texts_by_key("placeholders")?;
+        settings.migrate.supabase = migrate.flag("supabase")?;
+        settings.migrate.stub_roles = match migrate.table.get("stub_roles").map(Spanned::get_ref) {
+            Some(DeValue::Boolean(_)) => StubRoles {
+                all: migrate.flag("stub_roles")?,
+                names: Vec::new(),
+            },
+            _ => StubRoles {
+                all: false,
+                names: migrate.texts("stub_roles")?,
+            },
+        };
     }
     if let Some(tenant) = root.section("tenant")? {
         read_tenant(settings, &tenant)?;
@@ -262,6 +283,14 @@ impl<'a> Section<'a> {
             None => Ok(None),
             Some(DeValue::String(text)) if !text.trim().is_empty() => Ok(Some(text.to_string())),
             Some(_) => self.refuse(key, "a string that is not empty"),
+        }
+    }
+
+    fn flag(&self, key: &str) -> Result<bool> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            None => Ok(false),
+            Some(DeValue::Boolean(yes)) => Ok(*yes),
+            Some(_) => self.refuse(key, "`true` or `false`"),
         }
     }
 

@@ -3,6 +3,7 @@
 mod application;
 mod desk;
 mod errand;
+mod fresh;
 mod inherited;
 mod kept;
 mod lease;
@@ -10,6 +11,7 @@ mod partition;
 mod pool;
 mod published;
 mod tenants;
+mod tool;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row as _};
@@ -21,8 +23,8 @@ pub use partition::complete_partitions;
 pub use tenants::Lasting;
 
 use self::inherited::inherited;
-use crate::error::{Doing, Result};
-use crate::migration::{Applied, MigrationSet, apply};
+use crate::error::{Doing, Error, Result};
+use crate::migration::{Applied, MigrationSet, apply, prepare};
 use crate::model::{Catalog, MigrateAs, quoted};
 use crate::server::{Login, Server};
 
@@ -89,10 +91,28 @@ impl<'a> Databases<'a> {
     async fn apply(&mut self, migrations: &MigrationSet) -> Result<Applied> {
         let template = self.template.clone();
         self.create(&template, "template0").await?;
+        let stubs = migrations.stubs_roles || !migrations.stubs.is_empty();
+        if stubs && !self.server.is_disposable() {
+            return Err(Error::Usage(
+                "roles belong to the whole server, so none are made as stubs on one that was given by URL: make them there, \
+                 or use --server local or docker"
+                    .to_owned(),
+            ));
+        }
+        if let Some(tool) = &migrations.tool {
+            if stubs {
+                let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
+                prepare(migrations, &mut connection).await?;
+                connection.close().await.doing("close a connection")?;
+            }
+            let run = tool::run(tool, self.server, &self.owner, &template, migrations.limit);
+            Box::pin(run).await?;
+            return Ok(Applied::default());
+        }
         let mut connection = connect(&self.server.options(&self.owner, &template)).await?;
-        let applied = apply(migrations, &mut connection).await;
+        let applied = Box::pin(apply(migrations, &mut connection)).await?;
         connection.close().await.doing("close a connection")?;
-        applied
+        Ok(applied)
     }
 
     /// How to connect to the template as its owner.

@@ -7,6 +7,7 @@ mod accepted;
 pub(crate) mod application;
 mod assemble;
 mod fill;
+mod migrate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -15,6 +16,7 @@ mod regressions;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
+mod survey;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use fill::{Files, Filled, Progress, fill};
+pub use migrate::MigrationsChecked;
 pub use seed::Seeded;
+pub use survey::Survey;
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -32,7 +36,7 @@ use crate::database::{Databases, Lasting, complete_partitions, connect, execute}
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
-use crate::migration::MigrationSet;
+use crate::migration::{MigrationSet, Reading, Tool};
 use crate::model::{
     Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
     Settings, Tenancy, Timings, WorldKind, Worlds,
@@ -83,6 +87,17 @@ impl Schema {
             existing: &self.existing,
             pools: &self.pools,
         }
+    }
+
+    /// Tries values for the CHECKs that can't be read, on a database of this schema: worlds that are made without them
+    /// are others.
+    pub(crate) async fn try_values(
+        &mut self,
+        connection: &mut PgConnection,
+        seed: Seed,
+    ) -> Result<()> {
+        self.pools = trial::pools(connection, self.of_worlds(), seed, TRIED).await?;
+        Ok(())
     }
 }
 
@@ -170,7 +185,7 @@ impl Harness {
             server: since(started),
             ..Timings::default()
         };
-        let work = self.on(&server, input, timings, progress);
+        let work = Box::pin(self.on(&server, input, timings, progress));
         let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
@@ -263,7 +278,7 @@ impl Harness {
         mut timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Databases<'s>, Timings)> {
-        progress("applying migrations");
+        progress(&format!("applying {}", migrations.describe()));
         let started = Instant::now();
         let (databases, _) =
             Databases::migrate(server, migrations, self.settings.run.migrate_as).await?;
@@ -290,7 +305,7 @@ impl Harness {
         let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         let seed = prepare::seed(&self.settings.run)?;
-        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
+        schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
         let mut genes = self.genes(seed);
         if let Some(queries) = queries {
@@ -359,10 +374,11 @@ impl Harness {
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
         execute(connection, "SET statement_timeout = '30s'").await?;
-        let (worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
+        let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
         load_all(connection, layout, &worlds.seeded()).await?;
+        settle::filled_by_triggers(connection, &mut worlds).await?;
         execute(connection, "COMMIT").await?;
         Ok((worlds, genes))
     }
@@ -473,6 +489,7 @@ impl Harness {
             columns: tables.iter().map(|table| table.columns.len()).sum(),
             foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
             policies: tables.iter().map(|table| table.policies.len()).sum(),
+            migrations: ground.migrations.describe(),
             ..SchemaFacts::default()
         };
         for class in ground.schema.tenancy.classes.values() {
@@ -504,17 +521,29 @@ impl Harness {
     }
 
     pub(crate) fn migrations(&self) -> Result<MigrationSet> {
-        if let Some(command) = &self.settings.migrate.command {
-            return Err(Error::Usage(format!(
-                "[migrate] command = {command:?}: migrating by a command is not served yet; name a folder or file by `path`"
-            )));
-        }
-        let path = self
-            .settings
-            .migrate
-            .required_path()
-            .map_err(Error::Usage)?;
-        MigrationSet::read(path)
+        let migrate = &self.settings.migrate;
+        let mut set = if let Some(command) = &migrate.command {
+            let tool = Tool {
+                command: command.clone(),
+                folder: migrate.folder.clone(),
+                session: migrate.session.clone(),
+            };
+            MigrationSet::by_tool(tool, migrate.path.as_deref())
+        } else {
+            let reading = Reading {
+                convention: migrate.convention.clone(),
+                placeholders: migrate.placeholders.clone(),
+            };
+            let path = migrate.required_path();
+            let path = path.map_err(|message| {
+                let tool = crate::migration::in_project(&migrate.folder);
+                Error::Usage(tool.unwrap_or(message))
+            })?;
+            MigrationSet::read_as(path, &reading)?
+        };
+        set.stub(&migrate.stub_roles, migrate.supabase);
+        set.limit = migrate.limit(self.settings.run.timeout);
+        Ok(set)
     }
 
     pub(crate) fn request(&self) -> Result<ServerRequest> {
@@ -583,21 +612,9 @@ fn environment(
     owner: &Login,
     database: &str,
 ) -> Vec<(String, String)> {
-    let (host, port) = server.tcp();
-    let mut list = vec![
-        ("DATABASE_URL".to_owned(), server.url(owner, database)),
-        ("PGHOST".to_owned(), host),
-        ("PGPORT".to_owned(), port.to_string()),
-        ("PGUSER".to_owned(), owner.role.clone()),
-        ("PGDATABASE".to_owned(), database.to_owned()),
-        (
-            "WATERTIGHT_TENANT".to_owned(),
-            ground.worlds.acting_tenant().to_owned(),
-        ),
-    ];
-    if let Some(password) = &owner.password {
-        list.push(("PGPASSWORD".to_owned(), password.clone()));
-    }
+    let mut list = server.variables(owner, database);
+    let tenant = ground.worlds.acting_tenant().to_owned();
+    list.push(("WATERTIGHT_TENANT".to_owned(), tenant));
     if let Some(application) = &ground.application {
         list.push((
             "WATERTIGHT_APP_URL".to_owned(),

@@ -2,6 +2,7 @@
 
 mod functions;
 mod sequences;
+mod snapshot;
 mod types;
 mod views;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+pub use snapshot::snapshot;
 
 use crate::error::{Doing, Error, Result};
 use crate::model::{
@@ -253,6 +256,7 @@ struct RawKey {
     initially_deferred: bool,
     validated: bool,
     enforced: bool,
+    period: bool,
 }
 
 impl RawKey {
@@ -285,6 +289,7 @@ impl RawKey {
             initially_deferred: self.initially_deferred,
             validated: self.validated,
             enforced: self.enforced,
+            period: self.period,
         })
     }
 }
@@ -364,7 +369,7 @@ fn tables_sql() -> String {
 }
 
 fn foreign_keys_sql() -> String {
-    // `conenforced` is new in Postgres 18: read through JSON, so that one text serves every version.
+    // `conenforced` and `conperiod` are new in Postgres 18: read through JSON, so that one text serves every version.
     format!(
         "SELECT n.nspname AS schema, c.relname AS relation, k.conname AS name,
             (SELECT json_agg(a.attname ORDER BY u.i) FROM unnest(k.conkey) WITH ORDINALITY u(n, i)
@@ -376,7 +381,8 @@ fn foreign_keys_sql() -> String {
             coalesce((SELECT json_agg(a.attname ORDER BY a.attname) FROM unnest(k.confdelsetcols) u(n)
               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n), '[]') AS on_delete_columns,
             k.condeferrable AS deferrable, k.condeferred AS initially_deferred, k.convalidated AS validated,
-            coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced
+            coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced,
+            coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS period
          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
          WHERE k.contype = 'f' AND k.conparentid = 0 AND {USER_TABLES} ORDER BY k.conname"
@@ -392,7 +398,7 @@ fn indexes_sql() -> String {
               WHERE u.i <= x.indnkeyatts) AS keys,
             x.indisunique AS unique, x.indisprimary AS primary, x.indisexclusion AS exclusion,
             coalesce((SELECT json_agg(o.oprname ORDER BY u.i) FROM pg_constraint k, unnest(k.conexclop) WITH ORDINALITY u(n, i)
-              JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype = 'x'), '[]') AS operators,
+              JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')), '[]') AS operators,
             EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
             pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid

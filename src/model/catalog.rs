@@ -424,6 +424,8 @@ pub struct ForeignKey {
     pub validated: bool,
     /// New rows are checked (always before Postgres 18).
     pub enforced: bool,
+    /// `PERIOD`: the last columns are times, and that of the parents must hold the child's (Postgres 18).
+    pub period: bool,
 }
 
 impl ForeignKey {

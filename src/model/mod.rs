@@ -43,13 +43,13 @@ pub use report::{
     UnmetBranch,
 };
 pub use satisfied::{Means, Satisfied};
-pub use script::{ScriptError, Statement, split};
+pub use script::{ScriptError, Statement, split, split_psql};
 pub use seeding::{
     Loaded, late_columns, late_update, others_first, permuted, planner, together, without,
 };
 pub use settings::{
     Allow, GenerateSettings, MigrateAs, MigrateSettings, QuerySettings, ReportFile, RunSettings,
-    ServerText, Settings, Shard, TenantSettings,
+    ServerText, Settings, Shard, StubRoles, TenantSettings,
 };
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};

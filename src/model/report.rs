@@ -82,6 +82,8 @@ pub struct SchemaFacts {
     pub policies: usize,
     /// Queries that were read.
     pub queries: usize,
+    /// What made the schema: how many migrations, where, under which convention.
+    pub migrations: String,
 }
 
 /// How much of the queries was tried.

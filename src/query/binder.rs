@@ -137,7 +137,14 @@ impl<'a> Binder<'a> {
                 Some(of) if of.table == table && (by(':') || !of.written) => (of.rows, true),
                 _ => (self.dataset(table), false),
             };
-            let own = || picked(dataset, table, column, row + self.turn(number, row));
+            let referred = || {
+                let of = foreign.filter(|of| !is_theirs && !of.written)?;
+                self.referred(of.rows, of.table, row, table)
+            };
+            let own = || {
+                let row = referred().unwrap_or_else(|| row + self.turn(number, row));
+                picked(dataset, table, column, row)
+            };
             let chosen = if range && (wide || foreign.is_some()) {
                 self.far(dataset, table, column, by('<'))
             } else if by(':') && !by('=') && !(is_theirs && self.is_key(table, column)) {
@@ -377,6 +384,34 @@ impl<'a> Binder<'a> {
             ))
         });
         order.get(rank % order.len().max(1)).copied().unwrap_or(0)
+    }
+
+    /// The acting tenant's row that somebody else's row refers to by its ids: what is bound together could meet.
+    fn referred(
+        &self,
+        theirs: &Dataset,
+        group: &RelationName,
+        rank: usize,
+        table: &RelationName,
+    ) -> Option<usize> {
+        let row = self.stranger(theirs, group, rank);
+        let rows = theirs.get(group)?;
+        let own = self.dataset(table).get(table)?;
+        let tenant = self.tenancy.tenant_column(table);
+        let mut keys = self.catalog.tables.get(group)?.foreign_keys.iter();
+        keys.find_map(|key| {
+            let pairs = || key.pairs().filter(|(_, target)| Some(*target) != tenant);
+            if key.target != *table || pairs().next().is_none() {
+                return None;
+            }
+            let meets = |number: &usize| {
+                pairs().all(|(column, target)| {
+                    let theirs = rows.cell(row, column).and_then(Option::as_ref);
+                    theirs.is_some() && own.cell(*number, target).and_then(Option::as_ref) == theirs
+                })
+            };
+            (0..own.rows.len()).find(meets)
+        })
     }
 
     /// The acting tenant's rows, or the shared ones.

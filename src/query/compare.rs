@@ -136,6 +136,23 @@ fn strictness(outputs: &[&Output]) -> Strictness {
     }
 }
 
+/// The output with numbers to thirteen digits, where they have a fraction and stand alone in their cells.
+fn rounded(output: &Output) -> Output {
+    let cell = |text: &String| match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && text.contains('.') => format!("{number:.12e}"),
+        _ => text.clone(),
+    };
+    Output {
+        rows: output
+            .rows
+            .iter()
+            .map(|row| row.iter().map(|one| one.as_ref().map(cell)).collect())
+            .collect(),
+        columns: output.columns.clone(),
+        affected: output.affected,
+    }
+}
+
 /// The output with the words of each cell in an order of their own, and numbers to nine digits: what `array_agg` and
 /// `string_agg` put together in any order, and what floats add up to.
 fn loosened(output: &Output) -> Output {
@@ -186,6 +203,10 @@ fn same(a: &Output, b: &Output, masked: &[usize]) -> bool {
 fn rows(alone: &Output, now: &Output, masked: &[usize], equal: &'static str) -> Comparison {
     if same(alone, now, masked) {
         return Comparison::Equal(equal);
+    }
+    // Floats that are added in another order: no plan was tried that shows it alone.
+    if same(&rounded(alone), &rounded(now), masked) {
+        return Comparison::Equal("the same rows but for the last digits of numbers");
     }
     let (before, after) = (multiset(alone, masked), multiset(now, masked));
     if before.len() != after.len() || alone.affected != now.affected {
@@ -283,6 +304,20 @@ mod tests {
             let wrong = seen(&[&wrong]);
             assert!(matches!(
                 compare(&[&a, &b], &wrong, 0),
+                Comparison::Different(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn the_last_digits_of_floats_are_no_leak() {
+        let alone = seen(&[&["a", "1.6500000000000001"]]);
+        let now = seen(&[&["a", "1.65"]]);
+        assert!(matches!(compare(&[&alone], &now, 0), Comparison::Equal(_)));
+        for wrong in ["1.6500001", "165", "2.65"] {
+            let wrong = seen(&[&["a", wrong]]);
+            assert!(matches!(
+                compare(&[&alone], &wrong, 0),
                 Comparison::Different(_)
             ));
         }

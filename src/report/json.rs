@@ -27,6 +27,7 @@ impl Renderer for Json {
                 "columns": report.schema.columns,
                 "queries": report.schema.queries,
                 "classes": report.schema.classes,
+                "migrations": report.schema.migrations,
             },
             "dataset": { "organisations": report.dataset.organisations, "rows": report.dataset.rows },
             "checks": report.checks.iter().map(|(id, tally)| check(id, tally)).collect::<Vec<_>>(),

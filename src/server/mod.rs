@@ -35,6 +35,7 @@ mod watch;
 use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
+pub(crate) use process::Group;
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;

@@ -163,6 +163,25 @@ impl Server {
         self.address.url(login, database)
     }
 
+    /// What other processes are told: `DATABASE_URL`, and the `PG…` variables that `psql` and most drivers read.
+    #[must_use]
+    pub fn variables(&self, login: &Login, database: &str) -> Vec<(String, String)> {
+        let (host, port) = self.tcp();
+        let mut list = vec![
+            ("DATABASE_URL", self.url(login, database)),
+            ("PGHOST", host),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", login.role.clone()),
+            ("PGDATABASE", database.to_owned()),
+        ];
+        if let Some(password) = &login.password {
+            list.push(("PGPASSWORD", password.clone()));
+        }
+        list.into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
     /// The host and port of TCP connections.
     #[must_use]
     pub fn tcp(&self) -> (String, u16) {

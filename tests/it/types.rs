@@ -145,7 +145,7 @@ async fn an_unknown_type_has_the_values_that_the_settings_give() {
             "{settings}: {:?}",
             report.inconclusive
         );
-        assert_eq!(report.dataset.rows, 10, "{settings}");
+        assert!(report.dataset.rows >= 10, "{settings}");
     }
 }
 

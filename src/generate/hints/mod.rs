@@ -3,6 +3,7 @@
 //! What can't be read is not lost: the server judges every row, and a refused row is made anew. The canonical form
 //! that `pg_get_expr` prints (BETWEEN as two comparisons, IN as `= ANY`, LIKE as `~~`) keeps the cases few.
 
+mod arms;
 mod expr;
 mod like;
 mod read;

@@ -71,11 +71,14 @@ fn write_facts(page: &mut Page, report: &Report) {
         chosen => chosen.to_owned(),
     };
     for (label, text) in [
+        ("migrated ", schema.migrations.clone()),
         ("covered  ", covered.join(", ")),
         ("seeded   ", seeded),
         ("server   ", server),
     ] {
-        page.write(Ink::Faint, label).write(Ink::Plain, &text).end();
+        if !text.is_empty() {
+            page.write(Ink::Faint, label).write(Ink::Plain, &text).end();
+        }
     }
 }
 

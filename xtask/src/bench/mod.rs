@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
 
+mod cpu;
 mod databases;
 mod fixture;
 mod peak;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
+use watertight::server::ServerChoice;
 
 /// What is measured, and where it is written.
 #[derive(clap::Args)]
@@ -25,6 +27,27 @@ pub(crate) struct Options {
     /// How often each way is measured, in turn with the others
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
+    /// The server of `seed`; else binaries of this machine, and then a container where an image is there
+    #[arg(long, value_enum)]
+    server: Option<Kind>,
+}
+
+/// Servers that can be measured: each is this process's own.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Binaries of this machine
+    Local,
+    /// A container
+    Docker,
+}
+
+impl From<Kind> for ServerChoice {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Local => Self::Local,
+            Kind::Docker => Self::Docker,
+        }
+    }
 }
 
 /// The benchmarks.
@@ -63,7 +86,13 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         .build()
         .map_err(|error| format!("could not start the runtime: {error}"))?;
     let (name, outcome) = match options.name {
-        Name::Seed => ("seed", runtime.block_on(seed::run(options.rounds.max(1)))?),
+        Name::Seed => (
+            "seed",
+            runtime.block_on(seed::run(
+                options.rounds.max(1),
+                options.server.map(ServerChoice::from),
+            ))?,
+        ),
         Name::Databases => (
             "databases",
             runtime.block_on(databases::run(options.rounds.max(1)))?,
