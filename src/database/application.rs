@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::execute;
 use crate::error::{Doing, Error, Result};
-use crate::model::{Access, Catalog, RelationName, literal, quoted};
+use crate::model::{Access, Catalog, MigrateAs, RelationName, literal, quoted};
 use crate::server::{Login, Server};
 
 /// Owns the databases where the administrator is a superuser.
@@ -20,7 +20,7 @@ const MEMBER: &str = "watertight_application";
 pub(super) const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
-pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
+pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<()> {
     // Others may be at it at the same time, and a role takes one change at a time.
     execute(
         maintenance,
@@ -33,7 +33,24 @@ pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection
         "SELECT pg_advisory_unlock(hashtext('watertight owner'))",
     )
     .await?;
-    login
+    login.map(drop)
+}
+
+/// Whether databases belong to a role of the harness's own.
+pub(super) fn owns(server: &Server, migrate_as: MigrateAs) -> bool {
+    migrate_as == MigrateAs::Owner && server.is_superuser()
+}
+
+/// Who owns databases.
+#[must_use]
+pub fn owner_of(server: &Server, migrate_as: MigrateAs) -> Login {
+    if !owns(server, migrate_as) {
+        return server.administrator().clone();
+    }
+    Login {
+        role: OWNER.to_owned(),
+        password: Some(password(server, OWNER)),
+    }
 }
 
 /// How to log in as the application's role: a role that could see everything is refused by name.
