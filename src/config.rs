@@ -18,11 +18,11 @@ const FILE: &str = "watertight.toml";
 const PREFIX: &str = "WATERTIGHT_";
 
 /// Variables with our prefix that are no options: what `-- COMMAND` is given, and what asks this crate's own tests for
-/// containers.
-const NO_OPTIONS: [&str; 3] = ["APP_URL", "TENANT", "TEST_DOCKER"];
+/// containers and for programs that read reports.
+const NO_OPTIONS: [&str; 4] = ["APP_URL", "TENANT", "TEST_BROWSER", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 14] = [
     "migrations",
     "db/migrations",
     "sql/migrations",
@@ -30,6 +30,11 @@ const MIGRATIONS: [&str; 9] = [
     "src/main/resources/db/migration",
     "supabase/migrations",
     "prisma/migrations",
+    "drizzle",
+    "sqitch.plan",
+    "hasura/migrations",
+    "resources/db/migration",
+    "database/migration",
     "db/structure.sql",
     "schema.sql",
 ];
@@ -82,9 +87,10 @@ pub fn load_for_crate(mut command_line: CommandLine) -> Result<Settings> {
         command_line.config = look_upwards(&folder).map(|file| folder.join(file));
     }
     let mut settings = load(command_line)?;
-    if settings.migrate.path.is_none() && settings.migrate.command.is_none() {
-        settings.migrate.path = usual_migrations(&folder, &folder)?;
+    if settings.file.is_none() {
+        folder.clone_into(&mut settings.migrate.folder);
     }
+    find_migrations(&mut settings, &folder, &folder)?;
     Ok(settings)
 }
 
@@ -140,10 +146,26 @@ fn resolve(
     }
     settings.run.command = command_line.command;
     settings.run.sqlx_found = usual_sqlx(here, &folder);
-    if settings.migrate.path.is_none() {
-        settings.migrate.path = usual_migrations(here, &folder)?;
-    }
+    find_migrations(&mut settings, here, &folder)?;
+    settings.migrate.session = session();
     Ok(settings)
+}
+
+/// Migrations in one of the usual places, where none were named. For a command they only serve to name lines: several are
+/// no mistake.
+fn find_migrations(settings: &mut Settings, here: &Path, folder: &Path) -> Result<()> {
+    if settings.migrate.path.is_none() {
+        settings.migrate.path = match usual_migrations(here, folder) {
+            Err(_) if settings.migrate.command.is_some() => None,
+            found => found?,
+        };
+    }
+    Ok(())
+}
+
+/// What the processes of one run of tests have in common, and no others.
+fn session() -> String {
+    env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| uuid::Uuid::new_v4().to_string())
 }
 
 /// The file in this folder or the nearest one above, relative to this folder.

@@ -28,6 +28,16 @@ pub enum Error {
     /// A migration that the server refused.
     #[error(transparent)]
     Migration(#[from] Box<MigrationError>),
+    /// The command that should have migrated the database failed.
+    #[error("the migrations' command `{command}` {ended}{output}")]
+    MigrationCommand {
+        /// The command.
+        command: String,
+        /// How it ended, fit for "the command …".
+        ended: String,
+        /// The last lines that it printed, each on a line of its own; no password is in them.
+        output: String,
+    },
     /// A statement of the harness itself failed.
     #[error("could not {doing}: {}", describe(source))]
     Database {

@@ -7,6 +7,7 @@ mod trial;
 
 use std::collections::BTreeMap;
 
+use sqlx::postgres::PgDatabaseError;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 pub use bulk::{Answer, Copying, settle};
@@ -348,14 +349,20 @@ async fn load_table(
     Ok(Some((refused, message)))
 }
 
-/// Not the server's or the connection's trouble: the row's.
+/// Not the server's or the connection's trouble: the row's. A missing privilege is ours, but for one that a trigger lacks.
 fn about_a_row(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| {
         ["22", "23", "44", "P0", "42"]
             .iter()
             .any(|class| code.starts_with(class))
-            && code != "42501"
+            && (code != "42501" || is_in_a_function(error))
     })
+}
+
+fn is_in_a_function(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    let place = database.and_then(|e| e.try_downcast_ref::<PgDatabaseError>()?.r#where());
+    place.is_some_and(|place| place.contains(" function "))
 }
 
 fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {

@@ -1,5 +1,7 @@
 //! Catalog and settings → the class of every table.
 
+pub mod guess;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
@@ -7,7 +9,7 @@ use crate::model::{
 };
 
 /// Book-keeping tables of migration tools: nobody's rows.
-const HISTORIES: [&str; 14] = [
+const HISTORIES: [&str; 24] = [
     "_sqlx_migrations",
     "flyway_schema_history",
     "schema_migrations",
@@ -22,7 +24,60 @@ const HISTORIES: [&str; 14] = [
     "databasechangelog",
     "databasechangeloglock",
     "refinery_schema_history",
+    "pgmigrations",
+    "__drizzle_migrations",
+    "SequelizeMeta",
+    "mikro_orm_migrations",
+    "kysely_migration",
+    "kysely_migration_lock",
+    "atlas_schema_revisions",
+    "__EFMigrationsHistory",
+    "doctrine_migration_versions",
+    "phinxlog",
 ];
+
+/// Book-keeping tables whose names alone could be anybody's, and a column that no other table of that name would have.
+const COMMON: [(&str, &[&str]); 2] = [
+    ("migrations", &["id", "migration", "batch"]),
+    ("migrations", &["id", "timestamp", "name"]),
+];
+
+/// Tables that are Supabase's own and not a project's.
+const STUBS: [(&str, &str, &str); 3] = [
+    ("auth", "users", "raw_app_meta_data"),
+    ("storage", "buckets", "allowed_mime_types"),
+    ("storage", "objects", "path_tokens"),
+];
+
+/// Whether a migration tool keeps its books in the table.
+fn is_history(table: &Table, catalog: &Catalog) -> bool {
+    let name = table.name.name.as_str();
+    let has = |columns: &[&str]| {
+        table.columns.len() == columns.len()
+            && columns.iter().all(|column| table.column(column).is_some())
+    };
+    let stub = STUBS.iter().any(|(schema, known, column)| {
+        (*schema, *known) == (table.name.schema.as_str(), name) && table.column(column).is_some()
+    });
+    // A project's own rows may belong to Supabase's users: then the project has to say whose these are.
+    let referred = || {
+        let mut others = catalog
+            .roots()
+            .filter(|other| other.name.schema != table.name.schema);
+        others.any(|other| {
+            other
+                .foreign_keys
+                .iter()
+                .any(|key| key.target == table.name)
+        })
+    };
+    HISTORIES.contains(&name)
+        || (stub && !referred())
+        || table.name.schema == "sqitch"
+        || COMMON
+            .iter()
+            .any(|(common, columns)| *common == name && has(columns))
+}
 
 /// Classifies every table.
 ///
@@ -52,7 +107,7 @@ pub fn classify(
                     column: column.clone(),
                 },
             );
-        } else if HISTORIES.contains(&table.name.name.as_str()) {
+        } else if is_history(table, catalog) {
             tenancy.classes.insert(table.name.clone(), Class::History);
         }
     }

@@ -26,15 +26,15 @@ pub(super) fn count(
     } else {
         Some(format!(
             "{} AND {}",
-            joined(&named, "o", "="),
-            joined(&tenants, "o", "IS NOT DISTINCT FROM")
+            joined(key, &named, "o", "="),
+            joined(key, &tenants, "o", "IS NOT DISTINCT FROM")
         ))
     };
     let from = format!(
         "SELECT count(*) FROM {} c JOIN {} p ON {}",
         child.quoted(),
         key.target.quoted(),
-        joined(&named, "p", "=")
+        joined(key, &named, "p", "=")
     );
     if let Some(Class::Linked { through, column }) = tenancy.class(catalog, &key.target) {
         let tenant = tenancy.tenant_expression(catalog, through, "m")?;
@@ -59,10 +59,18 @@ pub(super) fn count(
 }
 
 /// The pairs of a key as a condition on the parent `alias` and the child `c`.
-fn joined(pairs: &[(&str, &str)], alias: &str, operator: &str) -> String {
+fn joined(key: &ForeignKey, pairs: &[(&str, &str)], alias: &str, operator: &str) -> String {
+    // Several parents together may hold the child's time.
+    let time = key.columns.last().filter(|_| key.period);
     let conditions: Vec<String> = pairs
         .iter()
-        .map(|(child, parent)| format!("{alias}.{} {operator} c.{}", quoted(parent), quoted(child)))
+        .map(|(child, parent)| {
+            let operator = match time {
+                Some(time) if time == child => "&&",
+                _ => operator,
+            };
+            format!("{alias}.{} {operator} c.{}", quoted(parent), quoted(child))
+        })
         .collect();
     conditions.join(" AND ")
 }

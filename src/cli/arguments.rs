@@ -29,8 +29,23 @@ pub(super) enum Command {
     /// `[run]` in `watertight.toml`. The command line wins over the environment, the environment over the file.
     #[command(visible_alias = "check")]
     TestDb(Box<TestDb>),
+    /// Show what a run would miss: make mutants of the schema and the queries, each with one defect, and run the checks
+    ///
+    /// Takes the settings and the options of `test-db`. --only and --skip select mutants here, as
+    /// `key-without-tenant:crm.*`; --list says which kinds there are; --shard 1/10 tries a tenth of them. Exit status: 0
+    /// where every defect was noticed, 1 where some were not.
+    Mutate(Box<TestDb>),
     /// Fill a new database with many rows, for demos and load tests; it stays
     Seed(Box<Seed>),
+    /// Work with reports that runs wrote as JSON
+    Report {
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
+    /// Look at the schema and write a first watertight.toml and a baseline, with what they leave unchecked
+    Init(Box<Init>),
+    /// Apply the migrations to a new database, and find out whether they may be run again and undone
+    Migrate(Box<Migrate>),
     /// Remove what earlier runs left: servers, containers, folders
     Clean,
     /// Say what a check looks for, why it leaks, and how to mend it
@@ -38,6 +53,35 @@ pub(super) enum Command {
         /// The check's id, as reports name it
         check: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// Join the JSON reports of the jobs of a matrix, or of the parts of a run, and end with the worst of their statuses
+    Merge(Merge),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// Reports, as --report json=FILE writes them
+    #[arg(required = true, value_name = "JSON")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reports: ReportsOptions,
+}
+
+impl Merge {
+    /// The files, and what was said by the options' keys. No settings are wanted but those.
+    pub(super) fn into_command_line(self) -> (Vec<PathBuf>, CommandLine) {
+        let format = self.reports.format.map(|format| ("format", vec![format]));
+        let lists = [("report", self.reports.report)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let command_line = CommandLine {
+            options: lists.chain(format).collect(),
+            ..CommandLine::default()
+        };
+        (self.files, command_line)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -89,9 +133,8 @@ struct SchemaOptions {
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
-    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
-    #[arg(long, value_name = "ROLE")]
-    migrate_as: Option<String>,
+    #[command(flatten)]
+    migrate: MigrateOptions,
     /// The column that says whose row it is [default: `organisation_id`]
     #[arg(long, value_name = "NAME")]
     tenant_column: Option<String>,
@@ -111,6 +154,49 @@ struct SchemaOptions {
     /// Run COMMAND on a seeded database, and test every distinct statement that it sent
     #[arg(long)]
     record: bool,
+}
+
+/// How the migrations run.
+#[derive(Args, Debug)]
+struct MigrateOptions {
+    /// How the files of migrations are named and run, as sqlx, Flyway or dbmate [default: found by what stands in them]
+    #[arg(long, value_name = "NAME")]
+    convention: Option<String>,
+    /// Run this instead of reading migrations: any tool, with `DATABASE_URL` and the `PG…` variables of a new database
+    #[arg(long, value_name = "COMMAND")]
+    migrate_command: Option<String>,
+    /// The bound of each statement of the migrations, or of COMMAND, in seconds [default: ten times --timeout]
+    #[arg(long, value_name = "SECONDS")]
+    migrate_timeout: Option<String>,
+    /// Make the roles that migrations name and that are not there, or these, as roles that can't log in
+    #[arg(
+        long,
+        value_name = "ROLES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    stub_roles: Option<String>,
+    /// Make the roles, schemas and functions first that Supabase's own projects have
+    #[arg(long)]
+    supabase: bool,
+    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
+    #[arg(long, value_name = "ROLE")]
+    migrate_as: Option<String>,
+}
+
+impl MigrateOptions {
+    fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        [
+            ("convention", self.convention),
+            ("migrate_command", self.migrate_command),
+            ("migrate_timeout", self.migrate_timeout),
+            ("stub_roles", self.stub_roles),
+            ("supabase", self.supabase.then(|| "true".to_owned())),
+            ("migrate_as", self.migrate_as),
+        ]
+        .into_iter()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -160,7 +246,7 @@ struct ChecksOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Reports")]
 struct ReportsOptions {
-    /// Write a report to a file: json=report.json; repeatable
+    /// Write a report to a file: json=report.json; also html, junit, markdown, sarif, tap; repeatable
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<String>,
     /// How the printed report looks: text, json or github [default: text]
@@ -215,15 +301,105 @@ pub(super) struct Seed {
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
-    /// Who runs the migrations: owner (no superuser) or superuser [default: owner]
-    #[arg(long, value_name = "ROLE")]
-    migrate_as: Option<String>,
+    #[command(flatten)]
+    migrate: MigrateOptions,
     /// The column that says whose row it is [default: `organisation_id`]
     #[arg(long, value_name = "NAME")]
     tenant_column: Option<String>,
     /// The table of organisations
     #[arg(long, value_name = "SCHEMA.TABLE")]
     tenant_table: Option<String>,
+}
+
+/// What a command that only wants the schema takes.
+#[derive(Args, Debug)]
+struct SchemaAlone {
+    /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where new databases are made
+    #[arg(long, value_name = "KIND|URL")]
+    server: Option<String>,
+    /// The major version [default: the newest there is]
+    #[arg(long, value_name = "MAJOR")]
+    postgres: Option<String>,
+    /// The Docker image [default: postgres:<major>]
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// The folder of the Postgres binaries
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<String>,
+    /// A folder of migrations or one file [default: found where it usually is]
+    #[arg(long, value_name = "PATH")]
+    migrations: Option<String>,
+    #[command(flatten)]
+    how: MigrateOptions,
+}
+
+impl SchemaAlone {
+    fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        [
+            ("server", self.server),
+            ("postgres", self.postgres),
+            ("image", self.image),
+            ("pg_bin", self.pg_bin),
+            ("migrations", self.migrations),
+        ]
+        .into_iter()
+        .chain(self.how.texts())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Migrate {
+    /// Run them again (nothing happens), changed (refused by name), repeatable ones twice, and each up, down and up
+    #[arg(long, required = true)]
+    check: bool,
+    /// Settings [default: watertight.toml, looked for upwards]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    schema: SchemaAlone,
+}
+
+impl Migrate {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        said(self.config, self.schema.texts())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    #[command(flatten)]
+    schema: SchemaAlone,
+    /// The column that says whose row it is [default: the one that most tables have by such a name]
+    #[arg(long, value_name = "NAME")]
+    tenant_column: Option<String>,
+    /// The table of organisations
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    tenant_table: Option<String>,
+}
+
+impl Init {
+    /// What was said, by the options' keys.
+    pub(super) fn into_command_line(self) -> CommandLine {
+        let tenant = [
+            ("tenant_column", self.tenant_column),
+            ("tenant_table", self.tenant_table),
+        ];
+        said(None, self.schema.texts().chain(tenant))
+    }
+}
+
+fn said(
+    config: Option<PathBuf>,
+    texts: impl Iterator<Item = (&'static str, Option<String>)>,
+) -> CommandLine {
+    CommandLine {
+        config,
+        options: texts
+            .filter_map(|(key, text)| Some((key, vec![text?])))
+            .collect(),
+        command: Vec::new(),
+    }
 }
 
 impl Seed {
@@ -238,7 +414,6 @@ impl Seed {
             ("image", self.image),
             ("pg_bin", self.pg_bin),
             ("migrations", self.migrations),
-            ("migrate_as", self.migrate_as),
             ("tenant_column", self.tenant_column),
             ("tenant_table", self.tenant_table),
         ];
@@ -246,6 +421,7 @@ impl Seed {
             config: self.config,
             options: texts
                 .into_iter()
+                .chain(self.migrate.texts())
                 .filter_map(|(key, text)| Some((key, vec![text?])))
                 .collect(),
             command: Vec::new(),
@@ -262,7 +438,6 @@ impl TestDb {
             ("image", self.server.image),
             ("pg_bin", self.server.pg_bin),
             ("migrations", self.schema.migrations),
-            ("migrate_as", self.schema.migrate_as),
             ("tenant_column", self.schema.tenant_column),
             ("tenant_table", self.schema.tenant_table),
             ("queries", self.schema.queries),
@@ -294,6 +469,7 @@ impl TestDb {
         ];
         let texts = texts
             .into_iter()
+            .chain(self.schema.migrate.texts())
             .filter_map(|(key, text)| Some((key, vec![text?])));
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let flags = flags.into_iter().filter(|(_, flag)| *flag);

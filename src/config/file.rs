@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{Access, Allow, NullMeans, QuerySettings, Settings, nearest};
+use crate::model::{
+    Access, Allow, Equivalent, NullMeans, QuerySettings, Settings, StubRoles, nearest,
+};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -29,13 +31,41 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         table: root.get_ref(),
     };
     root.known(&[
-        "run", "migrate", "tenant", "access", "generate", "queries", "allow",
+        "run",
+        "migrate",
+        "tenant",
+        "access",
+        "generate",
+        "queries",
+        "allow",
+        "equivalent",
     ])?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    folder.clone_into(&mut settings.migrate.folder);
     if let Some(migrate) = root.section("migrate")? {
-        migrate.known(&["path", "command"])?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        migrate.known(&[
+            "path",
+            "command",
+            "convention",
+            "placeholders",
+            "stub_roles",
+            "supabase",
+        ])?;
         settings.migrate.path = migrate.text("path")?.map(|path| folder.join(path));
         settings.migrate.command = migrate.text("command")?;
+        settings.migrate.convention = migrate.text("convention")?;
+        settings.migrate.placeholders = migrate.texts_by_key("placeholders")?;
+        settings.migrate.supabase = migrate.flag("supabase")?;
+        settings.migrate.stub_roles = match migrate.table.get("stub_roles").map(Spanned::get_ref) {
+            Some(DeValue::Boolean(_)) => StubRoles {
+                all: migrate.flag("stub_roles")?,
+                names: Vec::new(),
+            },
+            _ => StubRoles {
+                all: false,
+                names: migrate.texts("stub_roles")?,
+            },
+        };
     }
     if let Some(tenant) = root.section("tenant")? {
         read_tenant(settings, &tenant)?;
@@ -55,6 +85,11 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         .sections("allow")?
         .iter()
         .map(|(allow, place)| read_allow(allow, place))
+        .collect::<Result<_>>()?;
+    settings.equivalent = root
+        .sections("equivalent")?
+        .iter()
+        .map(|(equivalent, place)| read_equivalent(equivalent, place))
         .collect::<Result<_>>()?;
     if let Some(run) = root.section("run")? {
         read_run(settings, &run)?;
@@ -165,6 +200,17 @@ fn read_allow(section: &Section<'_>, place: &Range<usize>) -> Result<Allow> {
     })
 }
 
+fn read_equivalent(section: &Section<'_>, place: &Range<usize>) -> Result<Equivalent> {
+    section.known(&["mutant", "object", "detail", "reason"])?;
+    Ok(Equivalent {
+        mutant: section.required("mutant")?,
+        object: section.required("object")?,
+        detail: section.text("detail")?.unwrap_or_else(|| "*".to_owned()),
+        reason: section.required("reason")?,
+        place: section.source.place(place),
+    })
+}
+
 fn read_run(settings: &mut Settings, section: &Section<'_>) -> Result<()> {
     section.known(&options::keys().collect::<Vec<_>>())?;
     let folder = section.source.path.parent().unwrap_or(Path::new(""));
@@ -265,6 +311,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    fn flag(&self, key: &str) -> Result<bool> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            None => Ok(false),
+            Some(DeValue::Boolean(yes)) => Ok(*yes),
+            Some(_) => self.refuse(key, "`true` or `false`"),
+        }
+    }
+
     fn required(&self, key: &str) -> Result<String> {
         if let Some(text) = self.text(key)? {
             return Ok(text);
@@ -351,15 +405,19 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of an array of tables, and their places.
-    fn sections(&self, key: &str) -> Result<Vec<(Section<'a>, Range<usize>)>> {
+    fn sections(&self, key: &'a str) -> Result<Vec<(Section<'a>, Range<usize>)>> {
         let Some(value) = self.table.get(key) else {
             return Ok(Vec::new());
+        };
+        let name = match key {
+            "allow" => "[[allow]]",
+            _ => "[[equivalent]]",
         };
         let section = |value: &'a Value<'a>| {
             let table = value.get_ref().as_table()?;
             let section = Section {
                 source: self.source,
-                name: "[[allow]]",
+                name,
                 table,
             };
             Some((section, value.span()))
@@ -368,6 +426,6 @@ impl<'a> Section<'a> {
             .get_ref()
             .as_array()
             .and_then(|array| array.iter().map(section).collect());
-        sections.map_or_else(|| self.refuse(key, "sections, [[allow]]"), Ok)
+        sections.map_or_else(|| self.refuse(key, &format!("sections, {name}")), Ok)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::wrong;
 use crate::error::Result;
-use crate::model::{MigrateAs, ReportFile, Settings, Shard, Tokens, quoted};
+use crate::model::{MigrateAs, ReportFile, Settings, Shard, StubRoles, Tokens, quoted};
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +21,17 @@ pub(super) enum Kind {
 }
 
 /// The options by their keys.
-const OPTIONS: [(&str, Kind); 29] = [
+const OPTIONS: [(&str, Kind); 34] = [
     ("server", Kind::Text),
     ("postgres", Kind::List),
     ("image", Kind::Text),
     ("pg_bin", Kind::Text),
     ("migrations", Kind::Text),
+    ("convention", Kind::Text),
+    ("migrate_command", Kind::Text),
+    ("migrate_timeout", Kind::Number),
+    ("stub_roles", Kind::List),
+    ("supabase", Kind::Flag),
     ("tenant_column", Kind::Text),
     ("tenant_table", Kind::Text),
     ("queries", Kind::Text),
@@ -181,6 +186,14 @@ impl Given {
         self.several().into_iter().map(str::to_owned).collect()
     }
 
+    /// `true` for all that are missing, else names.
+    fn stub_roles(&self) -> StubRoles {
+        let mut names = self.texts();
+        let all = names.iter().any(|name| name == "true");
+        names.retain(|name| !matches!(name.as_str(), "true" | "false"));
+        StubRoles { all, names }
+    }
+
     fn majors(&self) -> Result<Vec<u32>> {
         let parsed: Option<Vec<u32>> = self
             .several()
@@ -231,7 +244,19 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         "postgres" => run.postgres = given.majors()?,
         "image" => run.image = Some(given.one()?.to_owned()),
         "pg_bin" => run.pg_bin = Some(given.path()?),
-        "migrations" => settings.migrate.path = Some(given.path()?),
+        "migrations" => {
+            settings.migrate.path = Some(given.path()?);
+            // Said later or nearer than a command: it is the files that are meant.
+            settings.migrate.command = None;
+        }
+        "convention" => settings.migrate.convention = Some(given.one()?.to_owned()),
+        "migrate_command" => settings.migrate.command = Some(given.one()?.to_owned()),
+        "stub_roles" => settings.migrate.stub_roles = given.stub_roles(),
+        "supabase" => settings.migrate.supabase = given.flag()?,
+        "migrate_timeout" => {
+            let seconds = given.number(1, 86_400)? as u64;
+            settings.migrate.timeout = Some(Duration::from_secs(seconds));
+        }
         "tenant_column" => {
             given.one()?.clone_into(&mut settings.tenant.column);
             settings.tenant.column_given = true;

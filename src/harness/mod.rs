@@ -6,7 +6,12 @@
 mod accepted;
 pub(crate) mod application;
 mod assemble;
+mod attacked;
 mod fill;
+mod jobs;
+mod matrix;
+mod migrate;
+mod mutate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -15,6 +20,7 @@ mod regressions;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
+mod survey;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -23,19 +29,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use fill::{Files, Filled, Progress, fill};
+pub use migrate::MigrationsChecked;
 pub use seed::Seeded;
+pub use survey::Survey;
 
 use sqlx::{Connection as _, PgConnection};
 
-use crate::check::Scene;
+use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
-use crate::migration::MigrationSet;
+use crate::migration::{MigrationSet, Reading, Tool};
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
-    Settings, Tenancy, Timings, WorldKind, Worlds,
+    Catalog, Cell, DatasetFacts, Explained, Query, Regression, RelationName, Report, SchemaFacts,
+    ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -83,6 +91,17 @@ impl Schema {
             existing: &self.existing,
             pools: &self.pools,
         }
+    }
+
+    /// Tries values for the CHECKs that can't be read, on a database of this schema: worlds that are made without them
+    /// are others.
+    pub(crate) async fn try_values(
+        &mut self,
+        connection: &mut PgConnection,
+        seed: Seed,
+    ) -> Result<()> {
+        self.pools = trial::pools(connection, self.of_worlds(), seed, TRIED).await?;
+        Ok(())
     }
 }
 
@@ -144,14 +163,25 @@ impl Harness {
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
-    /// being done.
+    /// being done. Several major versions are run one after the other, and their reports merged.
     ///
     /// # Errors
     /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
-        let started = Instant::now();
+        if self.settings.run.postgres.len() > 1 {
+            return matrix::run(self, progress).await;
+        }
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
+        let mut report = self.run_once(stored.clone(), progress).await?;
+        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
+        regressions::write(&self.settings, stored, &mut report);
+        Ok(report)
+    }
+
+    /// A run on one server; nothing of its report is accepted yet.
+    async fn run_once(&self, stored: Vec<Regression>, progress: &dyn Fn(&str)) -> Result<Report> {
+        let started = Instant::now();
         progress("reading migrations");
         if self.settings.run.record && self.settings.run.command.is_empty() {
             return Err(Error::Usage(
@@ -161,7 +191,7 @@ impl Harness {
         }
         let input = Input {
             migrations: self.migrations()?,
-            stored: stored.clone(),
+            stored,
             sources: Sources::read(&self.settings)?,
         };
         progress("starting a server");
@@ -170,7 +200,7 @@ impl Harness {
             server: since(started),
             ..Timings::default()
         };
-        let work = self.on(&server, input, timings, progress);
+        let work = Box::pin(self.on(&server, input, timings, progress));
         let result = work.await;
         let kept = result.as_ref().is_ok_and(|report| !report.kept.is_empty());
         let ended = if kept {
@@ -178,10 +208,8 @@ impl Harness {
         } else {
             server.stop().await
         };
-        let mut report = result?;
+        let report = result?;
         ended?;
-        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
-        regressions::write(&self.settings, stored, &mut report);
         Ok(report)
     }
 
@@ -263,7 +291,7 @@ impl Harness {
         mut timings: Timings,
         progress: &dyn Fn(&str),
     ) -> Result<(Databases<'s>, Timings)> {
-        progress("applying migrations");
+        progress(&format!("applying {}", migrations.describe()));
         let started = Instant::now();
         let (databases, _) =
             Databases::migrate(server, migrations, self.settings.run.migrate_as).await?;
@@ -290,13 +318,9 @@ impl Harness {
         let seeded = databases.clone_template(&schema.catalog).await?;
         let mut connection = connect(&databases.administrator(&seeded)).await?;
         let seed = prepare::seed(&self.settings.run)?;
-        schema.pools = trial::pools(&mut connection, schema.of_worlds(), seed, TRIED).await?;
+        schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let mut genes = self.genes(seed);
-        if let Some(queries) = queries {
-            genes.kinds.insert(WorldKind::Poisoned);
-            genes.wishes = crate::query::wishes(&schema.catalog, queries);
-        }
+        let genes = self.genes_for(seed, &schema.catalog, queries);
         let (worlds, _) = self
             .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
@@ -350,6 +374,16 @@ impl Harness {
         )
     }
 
+    /// Likewise, for what these queries look for.
+    fn genes_for(&self, seed: Seed, catalog: &Catalog, queries: Option<&[Query]>) -> Genes {
+        let mut genes = self.genes(seed);
+        if let Some(queries) = queries {
+            genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(catalog, queries);
+        }
+        genes
+    }
+
     /// Makes worlds that the server accepts, and loads the rows of the seeded database.
     pub(crate) async fn populate(
         &self,
@@ -359,10 +393,11 @@ impl Harness {
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
         execute(connection, "SET statement_timeout = '30s'").await?;
-        let (worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
+        let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
         load_all(connection, layout, &worlds.seeded()).await?;
+        settle::filled_by_triggers(connection, &mut worlds).await?;
         execute(connection, "COMMIT").await?;
         Ok((worlds, genes))
     }
@@ -402,6 +437,66 @@ impl Harness {
             worlds: &ground.worlds,
             queries: &sources.queries,
         };
+        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
+        let mut arenas = Vec::new();
+        for number in 0..jobs {
+            let seeded = match number {
+                0 => ground.seeded.clone(),
+                _ => databases.clone_of(&ground.seeded).await?,
+            };
+            arenas.push(self.arena(server, databases, &ground, &seeded).await?);
+        }
+        let [arena, ..] = arenas.as_slice() else {
+            return Err(Error::Usage("--jobs: there must be one".to_owned()));
+        };
+        let run = &self.settings.run;
+        let mut remarks = Vec::new();
+        let replayed =
+            regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
+        let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
+        regressions::add(&mut judged, replayed);
+        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
+        let instant = ground.seed.instant;
+        let limits = run.shrink;
+        shrink::shrink(
+            arena,
+            &generator,
+            instant,
+            scene,
+            limits,
+            &mut judged,
+            progress,
+        )
+        .await?;
+        let mut report = self.facts(server, &ground);
+        report.schema.queries = sources.queries.len();
+        remarks.extend(assemble::unmet(&coverage));
+        report.coverage = coverage;
+        report.timings.check = since(started);
+        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
+        report.remarks.extend(remarks);
+        sources.tell(&mut report);
+        let major = report.major().to_owned();
+        for case in &mut report.inconclusive {
+            case.versions = vec![major.clone()];
+        }
+        report.shard = self.settings.run.shard;
+        report.explained = explained();
+        report.sources = place::sources(&report);
+        if self.settings.run.keep {
+            report.kept = kept(server, &ground, databases.owner());
+        }
+        Ok((report, ground.seeded.clone()))
+    }
+
+    /// The databases that a job's cases run on: a seeded one, and others beside it.
+    async fn arena<'a>(
+        &'a self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        ground: &'a Ground,
+        seeded: &str,
+    ) -> Result<Arena<'a>> {
         let blank = databases.clone_template(&ground.schema.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
         // hold, and the owner's for its.
@@ -419,8 +514,8 @@ impl Harness {
         } else {
             None
         };
-        let arena = Arena {
-            seeded: databases.administrator(&ground.seeded),
+        Ok(Arena {
+            seeded: databases.administrator(seeded),
             blank: databases.administrator(&blank),
             application,
             thrown,
@@ -428,42 +523,16 @@ impl Harness {
             catalog: &ground.schema.catalog,
             tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
-            shadow: crate::check::shadow_policies(scene),
+            shadow: crate::check::shadow_policies(Scene {
+                catalog: &ground.schema.catalog,
+                tenancy: &ground.schema.tenancy,
+                worlds: &ground.worlds,
+                queries: &[],
+            }),
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
-        };
-        let run = &self.settings.run;
-        let mut remarks = Vec::new();
-        let replayed =
-            regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let (mut judged, coverage) = assemble::judge(&arena, scene, run, progress).await?;
-        regressions::add(&mut judged, replayed);
-        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
-        let instant = ground.seed.instant;
-        let limits = run.shrink;
-        shrink::shrink(
-            &arena,
-            &generator,
-            instant,
-            scene,
-            limits,
-            &mut judged,
-            progress,
-        )
-        .await?;
-        let mut report = self.facts(server, &ground);
-        report.schema.queries = sources.queries.len();
-        remarks.extend(assemble::unmet(&coverage));
-        report.coverage = coverage;
-        report.timings.check = since(started);
-        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
-        report.remarks.extend(remarks);
-        sources.tell(&mut report);
-        if self.settings.run.keep {
-            report.kept = kept(server, &ground, databases.owner());
-        }
-        Ok((report, ground.seeded.clone()))
+        })
     }
 
     /// What the report says of server, schema and rows.
@@ -474,6 +543,7 @@ impl Harness {
             columns: tables.iter().map(|table| table.columns.len()).sum(),
             foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
             policies: tables.iter().map(|table| table.policies.len()).sum(),
+            migrations: ground.migrations.describe(),
             ..SchemaFacts::default()
         };
         for class in ground.schema.tenancy.classes.values() {
@@ -505,17 +575,29 @@ impl Harness {
     }
 
     pub(crate) fn migrations(&self) -> Result<MigrationSet> {
-        if let Some(command) = &self.settings.migrate.command {
-            return Err(Error::Usage(format!(
-                "[migrate] command = {command:?}: migrating by a command is not served yet; name a folder or file by `path`"
-            )));
-        }
-        let path = self
-            .settings
-            .migrate
-            .required_path()
-            .map_err(Error::Usage)?;
-        MigrationSet::read(path)
+        let migrate = &self.settings.migrate;
+        let mut set = if let Some(command) = &migrate.command {
+            let tool = Tool {
+                command: command.clone(),
+                folder: migrate.folder.clone(),
+                session: migrate.session.clone(),
+            };
+            MigrationSet::by_tool(tool, migrate.path.as_deref())
+        } else {
+            let reading = Reading {
+                convention: migrate.convention.clone(),
+                placeholders: migrate.placeholders.clone(),
+            };
+            let path = migrate.required_path();
+            let path = path.map_err(|message| {
+                let tool = crate::migration::in_project(&migrate.folder);
+                Error::Usage(tool.unwrap_or(message))
+            })?;
+            MigrationSet::read_as(path, &reading)?
+        };
+        set.stub(&migrate.stub_roles, migrate.supabase);
+        set.limit = migrate.limit(self.settings.run.timeout);
+        Ok(set)
     }
 
     pub(crate) fn request(&self) -> Result<ServerRequest> {
@@ -525,7 +607,7 @@ impl Harness {
             [one] => Some(*one),
             _ => {
                 return Err(Error::Usage(
-                    "several versions in one run are not served yet: run once with each --postgres"
+                    "several versions at once are for the checks alone: name one by --postgres"
                         .to_owned(),
                 ));
             }
@@ -571,6 +653,36 @@ impl Harness {
     }
 }
 
+/// What the checks look for, by their ids.
+pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
+    let pages = check::ALL.iter().map(|check| check.page());
+    let explained = pages.map(|page| {
+        let why = page.why.replace('\n', " ");
+        (
+            page.id,
+            Explained {
+                title: page.title.to_owned(),
+                why,
+            },
+        )
+    });
+    explained.collect()
+}
+
+/// Loads the rows of the seeded database.
+async fn seed_with(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    worlds: &Worlds,
+    socket: bool,
+) -> Result<()> {
+    execute(connection, "BEGIN").await?;
+    let layout = Layout::of(catalog, tenancy, worlds, socket);
+    load_all(connection, layout, &worlds.seeded()).await?;
+    execute(connection, "COMMIT").await
+}
+
 /// Milliseconds since then.
 fn since(then: Instant) -> u64 {
     u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -584,21 +696,9 @@ fn environment(
     owner: &Login,
     database: &str,
 ) -> Vec<(String, String)> {
-    let (host, port) = server.tcp();
-    let mut list = vec![
-        ("DATABASE_URL".to_owned(), server.url(owner, database)),
-        ("PGHOST".to_owned(), host),
-        ("PGPORT".to_owned(), port.to_string()),
-        ("PGUSER".to_owned(), owner.role.clone()),
-        ("PGDATABASE".to_owned(), database.to_owned()),
-        (
-            "WATERTIGHT_TENANT".to_owned(),
-            ground.worlds.acting_tenant().to_owned(),
-        ),
-    ];
-    if let Some(password) = &owner.password {
-        list.push(("PGPASSWORD".to_owned(), password.clone()));
-    }
+    let mut list = server.variables(owner, database);
+    let tenant = ground.worlds.acting_tenant().to_owned();
+    list.push(("WATERTIGHT_TENANT".to_owned(), tenant));
     if let Some(application) = &ground.application {
         list.push((
             "WATERTIGHT_APP_URL".to_owned(),

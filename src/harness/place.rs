@@ -1,8 +1,14 @@
 //! Where in the user's files the object of a finding was made.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
 use crate::check::Scene;
 use crate::migration::{MigrationSet, ObjectKind};
-use crate::model::{Finding, Place, Table};
+use crate::model::{Finding, Place, Report, Severity, Table};
+
+/// Bytes of a file that are kept to show lines of.
+const MOST_SHOWN: u64 = 4 << 20;
 
 /// The place of a finding's object, where its text can be found.
 pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>) -> Option<Place> {
@@ -29,6 +35,23 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
     })
 }
 
+/// The files that findings are places in, as far as they can be read: they are shown, and no more hangs on them.
+pub(super) fn sources(report: &Report) -> BTreeMap<String, String> {
+    let open = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note);
+    let files: BTreeSet<&String> = open
+        .filter_map(|finding| Some(&finding.place.as_ref()?.file))
+        .collect();
+    let texts = files.into_iter().filter_map(|file| {
+        let small = fs::metadata(file).is_ok_and(|facts| facts.len() <= MOST_SHOWN);
+        let text = small.then(|| fs::read_to_string(file).ok()).flatten()?;
+        Some((file.clone(), text))
+    });
+    texts.collect()
+}
+
 /// Which part of the table the object is.
 fn part(table: &Table, object: &str) -> Option<(ObjectKind, String)> {
     let is = |name: &str| table.name.names(name, object);
@@ -43,6 +66,9 @@ fn part(table: &Table, object: &str) -> Option<(ObjectKind, String)> {
     }
     if let Some(policy) = table.policies.iter().find(|policy| is(&policy.name)) {
         return Some((ObjectKind::Policy, policy.name.clone()));
+    }
+    if let Some(trigger) = table.triggers.iter().find(|name| is(name)) {
+        return Some((ObjectKind::Trigger, trigger.clone()));
     }
     let column = table.columns.iter().find(|column| is(&column.name))?;
     Some((ObjectKind::Column, column.name.clone()))

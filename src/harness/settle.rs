@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 use crate::database::execute;
-use crate::error::{Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Ground, Part, RowKey};
 use crate::load::{Layout, Refused, load};
-use crate::model::{Dataset, RelationName, WorldKind, Worlds, insert};
+use crate::model::{Dataset, ForeignKey, Index, RelationName, WorldKind, Worlds, insert};
 
 /// A row is made anew so often before it is given up.
 const SALTS: u32 = 40;
@@ -159,6 +159,7 @@ fn hopeless(
         before.clone_from(first);
         let patience = match ground.pools.unmet(table) {
             Some(_) => FEW_WORDS,
+            None if is_taken(ground, table, first) => FEW_WORDS,
             None if often => 2 * SAME_WORDS,
             None => SAME_WORDS,
         };
@@ -167,6 +168,42 @@ fn hopeless(
         }
     }
     found
+}
+
+/// The server has a row of each parent already, as a trigger of the parent makes it: no other values help.
+fn is_taken(ground: Ground<'_>, table: &RelationName, message: &str) -> bool {
+    let Some(table) = ground.catalog.tables.get(table) else {
+        return false;
+    };
+    let is_it = |index: &&Index| {
+        index.unique && message.ends_with(&format!("unique constraint \"{}\"", index.name))
+    };
+    let key = table.indexes.iter().find(is_it);
+    key.is_some_and(|key| {
+        let columns = key.plain_columns();
+        let of = |foreign: &ForeignKey| {
+            let mut all = columns.iter();
+            all.all(|column| foreign.columns.iter().any(|own| own == column))
+        };
+        columns.len() == key.keys.len() && table.foreign_keys.iter().any(of)
+    })
+}
+
+/// Tables without rows of ours that have some nevertheless, once all others are loaded: triggers made them.
+pub(super) async fn filled_by_triggers(
+    connection: &mut PgConnection,
+    worlds: &mut Worlds,
+) -> Result<()> {
+    for table in worlds.gaps.keys().cloned().collect::<Vec<_>>() {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", table.quoted());
+        let row = connection.fetch_optional(sqlx::raw_sql(AssertSqlSafe(sql)));
+        if row.await.doing("look for rows")?.is_some() {
+            worlds.gaps.remove(&table);
+            let why = "a trigger makes its rows".to_owned();
+            worlds.short.insert(table, why);
+        }
+    }
+    Ok(())
 }
 
 /// The rows that the server refuses, in every combination in which they will be loaded.

@@ -2,6 +2,7 @@
 
 mod functions;
 mod sequences;
+mod snapshot;
 mod types;
 mod views;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+pub use snapshot::snapshot;
 
 use crate::error::{Doing, Error, Result};
 use crate::model::{
@@ -55,7 +58,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     let roles = rows::<Role>(connection, "roles", ROLES).await?;
     let sequences = sequences::read(connection).await?;
     let views = views::read(connection).await?;
-    let definers = functions::definers(connection).await?;
+    let (definers, invokers) = functions::read(connection).await?;
     let types = types::read(connection, &tables).await?;
     let functions = rows::<RawFunction>(connection, "functions", FUNCTIONS).await?;
     Ok(Catalog {
@@ -68,6 +71,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
         sequences,
         views,
         definers,
+        invokers,
         functions: functions.into_iter().map(|f| (f.name, f.source)).collect(),
     })
 }
@@ -206,6 +210,7 @@ struct RawTable {
     columns: Vec<Column>,
     checks: Vec<CheckConstraint>,
     privileges: BTreeMap<String, Vec<String>>,
+    triggers: Vec<String>,
 }
 
 impl RawTable {
@@ -227,6 +232,7 @@ impl RawTable {
             row_security: self.row_security,
             force_row_security: self.force_row_security,
             privileges: self.privileges,
+            triggers: self.triggers,
             existing_rows: 0,
         }
     }
@@ -253,6 +259,7 @@ struct RawKey {
     initially_deferred: bool,
     validated: bool,
     enforced: bool,
+    period: bool,
 }
 
 impl RawKey {
@@ -285,6 +292,7 @@ impl RawKey {
             initially_deferred: self.initially_deferred,
             validated: self.validated,
             enforced: self.enforced,
+            period: self.period,
         })
     }
 }
@@ -303,6 +311,7 @@ struct RawIndex {
     constraint: bool,
     predicate: Option<String>,
     nulls_not_distinct: bool,
+    definition: String,
 }
 
 #[derive(Deserialize)]
@@ -330,6 +339,7 @@ impl RawIndex {
             constraint: self.constraint,
             predicate: self.predicate,
             nulls_not_distinct: self.nulls_not_distinct,
+            definition: self.definition,
         }
     }
 }
@@ -355,7 +365,10 @@ fn tables_sql() -> String {
             coalesce((SELECT json_object_agg(p.grantee, p.list) FROM (
                 SELECT CASE x.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(x.grantee) END AS grantee,
                   json_agg(DISTINCT x.privilege_type) AS list
-                FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x GROUP BY 1) p), '{{}}') AS privileges
+                FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x GROUP BY 1) p), '{{}}') AS privileges,
+            coalesce((SELECT json_agg(w.name ORDER BY w.name) FROM (
+                SELECT g.tgname AS name FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+                UNION ALL SELECT u.rulename FROM pg_rewrite u WHERE u.ev_class = c.oid AND u.ev_enabled <> 'D') w), '[]') AS triggers
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
          LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -364,7 +377,7 @@ fn tables_sql() -> String {
 }
 
 fn foreign_keys_sql() -> String {
-    // `conenforced` is new in Postgres 18: read through JSON, so that one text serves every version.
+    // `conenforced` and `conperiod` are new in Postgres 18: read through JSON, so that one text serves every version.
     format!(
         "SELECT n.nspname AS schema, c.relname AS relation, k.conname AS name,
             (SELECT json_agg(a.attname ORDER BY u.i) FROM unnest(k.conkey) WITH ORDINALITY u(n, i)
@@ -376,7 +389,8 @@ fn foreign_keys_sql() -> String {
             coalesce((SELECT json_agg(a.attname ORDER BY a.attname) FROM unnest(k.confdelsetcols) u(n)
               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n), '[]') AS on_delete_columns,
             k.condeferrable AS deferrable, k.condeferred AS initially_deferred, k.convalidated AS validated,
-            coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced
+            coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced,
+            coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS period
          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
          WHERE k.contype = 'f' AND k.conparentid = 0 AND {USER_TABLES} ORDER BY k.conname"
@@ -392,9 +406,12 @@ fn indexes_sql() -> String {
               WHERE u.i <= x.indnkeyatts) AS keys,
             x.indisunique AS unique, x.indisprimary AS primary, x.indisexclusion AS exclusion,
             coalesce((SELECT json_agg(o.oprname ORDER BY u.i) FROM pg_constraint k, unnest(k.conexclop) WITH ORDINALITY u(n, i)
-              JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype = 'x'), '[]') AS operators,
+              JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')), '[]') AS operators,
             EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
-            pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct
+            pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct,
+            coalesce((SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
+                WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x') LIMIT 1),
+              replace(pg_get_indexdef(x.indexrelid), ' ON ONLY ', ' ON ')) AS definition
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE {USER_TABLES} AND NOT i.relispartition ORDER BY i.relname"

@@ -28,6 +28,10 @@ pub struct Copying<'c> {
     doing: String,
 }
 
+/// What goes to the server at once. More than its processor keeps near, or than a socket holds, and one side waits for the
+/// other instead of working beside it; less, and every flush costs.
+const MESSAGE: usize = 64 * 1024;
+
 const SAVEPOINT: &str = "SAVEPOINT watertight_piece";
 const KEEP: &str = "RELEASE SAVEPOINT watertight_piece";
 const UNDO: &str = "ROLLBACK TO SAVEPOINT watertight_piece; RELEASE SAVEPOINT watertight_piece";
@@ -63,12 +67,15 @@ impl<'c> Copying<'c> {
         })
     }
 
-    /// Sends a piece; each is flushed, so that pieces of less than 64 KiB are slow.
+    /// Sends a piece; its end is flushed, so that pieces of less than 64 KiB are slow.
     ///
     /// # Errors
     /// [`crate::Error::Database`] where the connection is lost.
     pub async fn send(&mut self, piece: &[u8]) -> Result<()> {
-        self.sink.send(piece).await.map(drop).doing(&self.doing)
+        for message in piece.chunks(MESSAGE) {
+            self.sink.send(message).await.doing(&self.doing)?;
+        }
+        Ok(())
     }
 
     /// Ends the COPY: what the server says of its rows. [`settle`] comes next.

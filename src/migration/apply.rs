@@ -1,14 +1,24 @@
 //! Applies a [`MigrationSet`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::time::timeout;
 
-use super::failure;
+use super::dump::{self, Step};
 use super::history::{self, History};
 use super::set::MigrationSet;
+use super::{failure, hint, stub};
 use crate::error::{Doing as _, Error, Result};
 use crate::model::Statement;
+
+/// The server ends a statement that takes too long; one that it doesn't end is given up after so long.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Data is sent in pieces of so many bytes.
+const PIECE: usize = 1024 * 1024;
 
 /// What [`apply`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +39,8 @@ pub async fn apply(set: &MigrationSet, connection: &mut PgConnection) -> Result<
     let history = history::open(connection).await?;
     refuse_changes(set, &history)?;
     let mut done = Applied::default();
+    limit_statements(connection, set.limit).await?;
+    prepare(set, connection).await?;
     for migration in &set.migrations {
         if history.get(&migration.name) == Some(&migration.checksum) {
             done.skipped += 1;
@@ -40,14 +52,59 @@ pub async fn apply(set: &MigrationSet, connection: &mut PgConnection) -> Result<
             transaction: migration.transaction,
             name: &migration.name,
             checksum: Some(&migration.checksum),
+            limit: set.limit,
+            dump: migration.dump,
         };
-        script.run(connection).await?;
+        run_with_stubs(&script, set, connection).await?;
         if set.resets_session {
-            reset(connection).await?;
+            reset(connection, set.limit).await?;
         }
         done.applied += 1;
     }
     Ok(done)
+}
+
+/// Runs a migration; where it is to be so, a role that it lacks is made and it is run again, whole or from where it failed.
+async fn run_with_stubs(
+    script: &Script<'_>,
+    set: &MigrationSet,
+    connection: &mut PgConnection,
+) -> Result<()> {
+    let mut made = BTreeSet::new();
+    let mut rest = *script;
+    loop {
+        let (done, result) = rest.run_from(connection).await;
+        let role = match &result {
+            Err(Error::Migration(error)) if set.stubs_roles => hint::missing(error),
+            _ => None,
+        };
+        let Some(role) = role.filter(|role| made.insert(role.clone())) else {
+            return result;
+        };
+        for statement in stub::roles([role.as_str()]) {
+            run_own(&statement.text, connection).await?;
+        }
+        rest.statements = &rest.statements[done..];
+    }
+}
+
+/// Runs what has to be there before the first migration.
+///
+/// # Errors
+/// [`Error::Database`] for a statement that the server refuses.
+pub async fn prepare(set: &MigrationSet, connection: &mut PgConnection) -> Result<()> {
+    for statement in set.stubs.iter().chain(&set.prelude) {
+        run_own(&statement.text, connection).await?;
+    }
+    Ok(())
+}
+
+async fn run_own(sql: &str, connection: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(connection)
+        .await
+        .map(drop)
+        .doing(format!("make ready for the migrations: `{sql}`"))
 }
 
 fn refuse_changes(set: &MigrationSet, history: &History) -> Result<()> {
@@ -75,15 +132,26 @@ fn refuse_changes(set: &MigrationSet, history: &History) -> Result<()> {
 }
 
 /// Takes back the settings that a migration left, for conventions where each has a session of its own.
-pub(super) async fn reset(connection: &mut PgConnection) -> Result<()> {
+pub(super) async fn reset(connection: &mut PgConnection, limit: Duration) -> Result<()> {
     sqlx::raw_sql("RESET ALL")
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .doing("reset the session after a migration")?;
+    limit_statements(connection, limit).await
+}
+
+/// Has the server end a statement that takes too long. A migration may set that otherwise, as dumps do.
+pub(super) async fn limit_statements(connection: &mut PgConnection, limit: Duration) -> Result<()> {
+    let sql = format!("SET statement_timeout = {}", limit.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .doing("limit the time of migrations")?;
     Ok(())
 }
 
 /// The statements of one direction of a migration.
+#[derive(Clone, Copy)]
 pub(super) struct Script<'a> {
     pub(super) file: &'a Path,
     pub(super) statements: &'a [Statement],
@@ -91,27 +159,44 @@ pub(super) struct Script<'a> {
     pub(super) name: &'a str,
     /// What to remember; nothing to forget the migration.
     pub(super) checksum: Option<&'a str>,
+    /// How long a statement may take.
+    pub(super) limit: Duration,
+    /// Whether `pg_dump` wrote it.
+    pub(super) dump: bool,
 }
 
 impl Script<'_> {
     /// Runs the statements and writes the history, in one transaction where that is wanted.
     pub(super) async fn run(&self, connection: &mut PgConnection) -> Result<()> {
-        self.refuse_copy()?;
-        self.refuse_open_transaction()?;
-        let wrapped = self.transaction && !self.statements.iter().any(controls_transaction);
-        let result = if wrapped {
+        self.run_from(connection).await.1
+    }
+
+    /// That, and how many of the statements are done for good where one failed.
+    async fn run_from(&self, connection: &mut PgConnection) -> (usize, Result<()>) {
+        if let Err(error) = self
+            .refuse_copy()
+            .and_then(|()| self.refuse_open_transaction())
+        {
+            return (0, Err(error));
+        }
+        let controls = self.statements.iter().any(controls_transaction);
+        let mut done = 0;
+        let result = if self.transaction && !controls {
             self.run_wrapped(connection).await
         } else {
-            match self.send(connection).await {
+            match self.send(connection, &mut done).await {
                 Ok(()) => self.record(connection).await,
                 Err(error) => Err(error),
             }
         };
         if result.is_err() {
-            // Outside a transaction this warns and does nothing; a lost connection is told of already.
-            let _ = sqlx::raw_sql("ROLLBACK").execute(connection).await;
+            // Outside a transaction this warns and does nothing; a lost connection is told of already, and one whose
+            // statement goes on has no ear for it.
+            let rollback = sqlx::raw_sql("ROLLBACK").execute(connection);
+            let _ = timeout(GRACE, rollback).await;
         }
-        result
+        // What a file commits by itself can't be told here: it is run again whole.
+        (if controls { 0 } else { done }, result)
     }
 
     async fn run_wrapped(&self, connection: &mut PgConnection) -> Result<()> {
@@ -120,7 +205,7 @@ impl Script<'_> {
             .execute(&mut *connection)
             .await
             .doing(doing())?;
-        self.send(connection).await?;
+        self.send(connection, &mut 0).await?;
         self.record(connection).await?;
         // What was deferred is judged here: the nearest statement to blame is the last.
         match (
@@ -133,12 +218,25 @@ impl Script<'_> {
         }
     }
 
-    async fn send(&self, connection: &mut PgConnection) -> Result<()> {
+    async fn send(&self, connection: &mut PgConnection, done: &mut usize) -> Result<()> {
         for statement in self.statements {
-            sqlx::raw_sql(AssertSqlSafe(statement.text.clone()))
-                .execute(&mut *connection)
-                .await
-                .map_err(|error| failure::refused(self.file, statement, error))?;
+            let mut text = statement.text.clone();
+            if self.dump {
+                match dump::step(statement, connection).await? {
+                    Step::Run => {}
+                    Step::PassOver => {
+                        *done += 1;
+                        continue;
+                    }
+                    Step::RunInstead(other) => text = other,
+                }
+            }
+            let sent = send(&text, statement.data.as_deref(), connection);
+            match timeout(self.limit + GRACE, sent).await {
+                Ok(Ok(())) => *done += 1,
+                Ok(Err(error)) => return Err(failure::refused(self.file, statement, error)),
+                Err(_) => return Err(failure::endless(self.file, statement, self.limit)),
+            }
         }
         Ok(())
     }
@@ -153,7 +251,8 @@ impl Script<'_> {
     /// What COPY sends or wants goes to or comes from psql's standard streams.
     fn refuse_copy(&self) -> Result<()> {
         let streams = |statement: &&Statement| {
-            statement.begins_with(&["COPY"])
+            statement.data.is_none()
+                && statement.begins_with(&["COPY"])
                 && statement
                     .tokens()
                     .any(|token| token.is("stdout") || token.is("stdin"))
@@ -187,6 +286,23 @@ impl Script<'_> {
             )),
         }
     }
+}
+
+/// Sends a statement, and the data that it reads.
+async fn send(
+    text: &str,
+    data: Option<&str>,
+    connection: &mut PgConnection,
+) -> std::result::Result<(), sqlx::Error> {
+    let Some(data) = data else {
+        let sql = AssertSqlSafe(text.to_owned());
+        return sqlx::raw_sql(sql).execute(connection).await.map(|_| ());
+    };
+    let mut copy = connection.copy_in_raw(text).await?;
+    for piece in data.as_bytes().chunks(PIECE) {
+        copy.send(piece).await?;
+    }
+    copy.finish().await.map(|_| ())
 }
 
 fn controls_transaction(statement: &Statement) -> bool {

@@ -2,15 +2,21 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use super::hint::hint;
 use crate::error::{Error, MigrationError};
 use crate::model::{ScriptError, Statement, TokenKind};
 
 /// The most lines, and the most characters of each, that are shown of a statement.
 const LINES: usize = 20;
 const CHARACTERS: usize = 160;
+
+/// The way out for a statement that only takes its time.
+pub(super) const LONGER: &str =
+    "a longer time for each statement of the migrations: --migrate-timeout SECONDS";
 
 /// The error of a statement of a migration; another one where the server didn't refuse it but was gone.
 pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) -> Error {
@@ -23,6 +29,10 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             source: error,
         };
     };
+    if let Some(line) = data_line(statement, refusal) {
+        let message = refusal.message().to_owned();
+        return in_data(file, statement, line, message, refusal.code());
+    }
     let place = place(statement, refusal);
     let mut message = refusal.message().to_owned();
     for (label, part) in [
@@ -35,10 +45,8 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             let _ = write!(message, "\n  {label}: {part}");
         }
     }
-    if refusal.code() == "25001" {
-        message.push_str(
-            "\n  to run the file without a transaction: `-- no-transaction` as its first line",
-        );
+    if let Some(hint) = hint(refusal) {
+        let _ = write!(message, "\n  {hint}");
     }
     MigrationError {
         file: file.to_owned(),
@@ -48,6 +56,38 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
         sqlstate: Some(refusal.code().to_owned()),
     }
     .into()
+}
+
+/// The line of the data of COPY that the server's context names, from 1.
+fn data_line(statement: &Statement, refusal: &PgDatabaseError) -> Option<usize> {
+    statement.data.as_ref()?;
+    let (_, after) = refusal
+        .r#where()?
+        .strip_prefix("COPY ")?
+        .split_once(", line ")?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// The error of a line of the data of COPY.
+fn in_data(file: &Path, statement: &Statement, line: usize, message: String, code: &str) -> Error {
+    let data = statement.data.as_deref().unwrap_or_default();
+    let text = data.lines().nth(line - 1).unwrap_or_default();
+    let line = statement.line_at(statement.text.len()) + line;
+    MigrationError {
+        file: file.to_owned(),
+        line,
+        statement: excerpt(text, line, None),
+        message,
+        sqlstate: Some(code.to_owned()),
+    }
+    .into()
+}
+
+/// The error of a statement that went on although the server was to end it.
+pub(super) fn endless(file: &Path, statement: &Statement, limit: Duration) -> Error {
+    let message = format!("it did not end within {} s; {LONGER}", limit.as_secs());
+    wrong(file, statement, &message)
 }
 
 /// The error of something in a statement that is wrong without the server's say.

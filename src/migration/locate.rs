@@ -231,10 +231,12 @@ ALTER POLICY own ON crm.people USING (false);
                 script: split(SCRIPT).unwrap(),
                 transaction: true,
                 repeatable: false,
+                dump: false,
                 checksum: String::new(),
                 down: None,
             }],
             resets_session: true,
+            ..MigrationSet::default()
         };
         let relation = RelationName::parse(relation).unwrap();
         let place = set.locate(kind, &relation, name)?;

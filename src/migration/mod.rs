@@ -2,17 +2,25 @@
 //! remembered in the database.
 
 mod apply;
+mod choose;
 mod convention;
 mod definition;
+mod dump;
 mod failure;
-mod files;
+mod folder;
+mod foreign;
+mod hint;
 mod history;
 mod locate;
 mod read;
 mod revert;
 mod set;
+mod stub;
+mod tool;
 
-pub use apply::{Applied, apply};
+pub use apply::{Applied, apply, prepare};
+pub use foreign::in_project;
 pub use locate::ObjectKind;
 pub use revert::revert;
-pub use set::{Down, Migration, MigrationSet};
+pub use set::{Down, Migration, MigrationSet, Reading};
+pub use tool::Tool;

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::apply::{Script, reset};
+use super::apply::{Script, limit_statements, reset};
 use super::history;
 use super::set::MigrationSet;
 use crate::error::Result;
@@ -14,6 +14,7 @@ use crate::error::Result;
 /// A statement that the server refuses ([`crate::Error::Migration`], with file and line); a lost connection.
 pub async fn revert(set: &MigrationSet, connection: &mut PgConnection) -> Result<usize> {
     let history = history::open(connection).await?;
+    limit_statements(connection, set.limit).await?;
     let mut undone = 0;
     for migration in set.migrations.iter().rev() {
         if !history.contains_key(&migration.name) {
@@ -28,10 +29,12 @@ pub async fn revert(set: &MigrationSet, connection: &mut PgConnection) -> Result
             transaction: down.transaction,
             name: &migration.name,
             checksum: None,
+            limit: set.limit,
+            dump: false,
         };
         script.run(connection).await?;
         if set.resets_session {
-            reset(connection).await?;
+            reset(connection, set.limit).await?;
         }
         undone += 1;
     }

@@ -27,7 +27,8 @@ pub enum Stage {
     Seeded,
     /// The seeded database with policies of the harness's own in place of the user's.
     Shadowed,
-    /// A copy of the seeded database that is thrown away: what is committed stays.
+    /// A copy of the seeded database that is thrown away, where the attempt begins and ends transactions itself. Of the
+    /// owner: what is committed stays. Of the application: a session for each attempt, which commits no rows.
     Thrown,
     /// The acting tenant's rows and everyone else's as in this world, loaded in one of several physical orders.
     World {

@@ -11,6 +11,8 @@ pub struct Statement {
     pub line: usize,
     /// Where its first word starts, in bytes from the start of the script.
     pub offset: usize,
+    /// The lines that follow `COPY … FROM stdin;`, where there are any.
+    pub data: Option<String>,
 }
 
 impl Statement {
@@ -56,6 +58,38 @@ pub struct ScriptError {
 /// Something that is never closed, a NUL character, and what only `psql` understands: its meta commands and
 /// the data of `COPY … FROM stdin`.
 pub fn split(text: &str) -> Result<Vec<Statement>, ScriptError> {
+    statements(text, false)
+}
+
+/// As [`split`], with the data of `COPY … FROM stdin`, and without those meta commands of `psql` that change nothing in the
+/// database that it is connected to, as dumps have them.
+///
+/// # Errors
+/// As [`split`]; data without an end.
+pub fn split_psql(text: &str) -> Result<Vec<Statement>, ScriptError> {
+    statements(text, true)
+}
+
+/// Meta commands that only set `psql` up or print something, or that say where a dump is to go.
+const HARMLESS: [&str; 15] = [
+    "restrict",
+    "unrestrict",
+    "connect",
+    "c",
+    "set",
+    "unset",
+    "echo",
+    "qecho",
+    "warn",
+    "timing",
+    "pset",
+    "encoding",
+    "x",
+    "t",
+    "a",
+];
+
+fn statements(text: &str, psql: bool) -> Result<Vec<Statement>, ScriptError> {
     let fail = |offset: usize, message: String| ScriptError {
         line: 1 + text[..offset].matches('\n').count(),
         message,
@@ -69,7 +103,8 @@ pub fn split(text: &str) -> Result<Vec<Statement>, ScriptError> {
     let mut statements = Vec::new();
     let mut open = Open::default();
     let (mut line, mut counted) = (1, 0);
-    for token in Tokens::new(text) {
+    let mut tokens = Tokens::new(text);
+    while let Some(token) = tokens.next() {
         let token =
             token.map_err(|e| fail(e.offset, format!("this {} is never closed", e.what)))?;
         if token.kind == TokenKind::Comment {
@@ -78,6 +113,10 @@ pub fn split(text: &str) -> Result<Vec<Statement>, ScriptError> {
         if token.is_symbol('\\') {
             let command: String = text[token.offset..].lines().take(1).collect();
             let command = command.split_whitespace().next().unwrap_or_default();
+            if psql && open.start.is_none() && HARMLESS.contains(&&command[1..]) {
+                tokens.skip_to(end_of_line(text, token.offset));
+                continue;
+            }
             return Err(fail(
                 token.offset,
                 format!("`{command}` is a command of psql, not SQL: take the line out"),
@@ -89,7 +128,7 @@ pub fn split(text: &str) -> Result<Vec<Statement>, ScriptError> {
             open.start = Some(token.offset);
         }
         let ends = open.take(&token);
-        if open.copies_from_stdin {
+        if open.copies_from_stdin && !psql {
             return Err(fail(
                 open.start.unwrap_or_default(),
                 "COPY … FROM stdin is followed by data that only psql reads: write INSERT statements \
@@ -97,8 +136,19 @@ pub fn split(text: &str) -> Result<Vec<Statement>, ScriptError> {
                     .into(),
             ));
         }
-        if ends && let Some(offset) = std::mem::take(&mut open).start {
-            statements.push(statement(text, line, offset, token.offset));
+        if ends && let Some(offset) = open.start {
+            let mut found = statement(text, line, offset, token.offset);
+            if open.reads_data {
+                let start = end_of_line(text, token.offset);
+                let end = end_of_data(text, start).ok_or_else(|| {
+                    let message = "the data of this COPY … FROM stdin has no end: a line `\\.`";
+                    fail(offset, message.to_owned())
+                })?;
+                found.data = Some(text[start..end].to_owned());
+                tokens.skip_to(end_of_line(text, end));
+            }
+            open = Open::default();
+            statements.push(found);
         }
     }
     if let Some(offset) = open.start {
@@ -112,11 +162,36 @@ fn statement(text: &str, line: usize, offset: usize, end: usize) -> Statement {
         text: text[offset..end].trim_end().to_owned(),
         line,
         offset,
+        data: None,
     }
+}
+
+/// Where the next line begins.
+fn end_of_line(text: &str, from: usize) -> usize {
+    text[from..]
+        .find('\n')
+        .map_or(text.len(), |distance| from + distance + 1)
+}
+
+/// Where the line `\.` begins that ends the data of COPY.
+fn end_of_data(text: &str, start: usize) -> Option<usize> {
+    let mut at = start;
+    while at < text.len() {
+        let next = end_of_line(text, at);
+        if text[at..next].trim_end() == "\\." {
+            return Some(at);
+        }
+        at = next;
+    }
+    None
 }
 
 /// What is known of the statement that is being read.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what was seen of a statement, each by itself"
+)]
 struct Open {
     start: Option<usize>,
     words: usize,
@@ -128,6 +203,8 @@ struct Open {
     copies: bool,
     after_from: bool,
     copies_from_stdin: bool,
+    /// Whether that is said anywhere before its end.
+    reads_data: bool,
 }
 
 impl Open {
@@ -158,6 +235,7 @@ impl Open {
         {
             *letter = keyword.as_bytes()[0];
         }
+        self.reads_data |= self.copies_from_stdin;
         self.words += 1;
         let function = matches!(
             self.head,

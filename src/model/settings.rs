@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Access, NullMeans, ShrinkLimits, glob};
+use super::{Access, Equivalent, NullMeans, ShrinkLimits, glob};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub access: Option<Access>,
     /// Accepted findings and inconclusives.
     pub allow: Vec<Allow>,
+    /// Mutants by which no row can cross.
+    pub equivalent: Vec<Equivalent>,
 }
 
 /// Values of the user's own, in Postgres' text form: `[generate]`.
@@ -238,13 +240,43 @@ pub enum MigrateAs {
 /// What makes the schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MigrateSettings {
-    /// The folder or file of migrations: as it was said, else as it was found.
+    /// The folder or file of migrations: as it was said, else as it was found. Beside a command, where its SQL files are.
     pub path: Option<PathBuf>,
     /// A command that migrates the database of `DATABASE_URL` instead.
     pub command: Option<String>,
+    /// Where the command runs; empty is the working directory.
+    pub folder: PathBuf,
+    /// The bound of each statement of the migrations, and of the command as a whole.
+    pub timeout: Option<Duration>,
+    /// The convention of the files; found where it isn't said.
+    pub convention: Option<String>,
+    /// Roles that are made where they are missing.
+    pub stub_roles: StubRoles,
+    /// Whether what Supabase's projects have is made first.
+    pub supabase: bool,
+    /// Values of placeholders in the migrations' texts.
+    pub placeholders: BTreeMap<String, String>,
+    /// What tells one run of tests from the next: what a command made in one is not taken for another's.
+    pub session: String,
+}
+
+/// Roles that migrations take for granted: made, so that they can be named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StubRoles {
+    /// Every role that a migration names and that is not there.
+    pub all: bool,
+    /// These.
+    pub names: Vec<String>,
 }
 
 impl MigrateSettings {
+    /// The bound of each statement of the migrations, and of the command as a whole: ten times that of other statements
+    /// where nothing was said.
+    #[must_use]
+    pub fn limit(&self, statement: Duration) -> Duration {
+        self.timeout.unwrap_or(statement * 10)
+    }
+
     /// The path of the migrations.
     ///
     /// # Errors

@@ -83,6 +83,11 @@ impl<'a> Tokens<'a> {
         Self { text, at }
     }
 
+    /// Leaves out what stands before a place, in bytes.
+    pub(super) fn skip_to(&mut self, offset: usize) {
+        self.at = offset.max(self.at);
+    }
+
     /// The byte at a distance from here; 0 past the end, which no token begins with.
     fn peek(&self, distance: usize) -> u8 {
         self.text

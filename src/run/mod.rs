@@ -103,8 +103,8 @@ pub async fn run(
     let mut committed = Vec::new();
     for ((session, stage, unset), places) in groups {
         match (session, stage) {
+            (_, Stage::Thrown) => committed.extend(places),
             (Login::Application, _) => application.push((stage, unset, places)),
-            (Login::Owner, Stage::Thrown) => committed.extend(places),
             (Login::Owner, Stage::Seeded | Stage::Shadowed) => owner.push((stage, unset, places)),
             (Login::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
         }
@@ -332,23 +332,42 @@ pub async fn load_all(
     }
 }
 
-/// Runs attempts that commit, each with transactions of its own.
+/// Runs attempts that begin and end transactions themselves: the owner's in one session, and the application's each in one
+/// of its own, as it is about what a session keeps.
 async fn committed(arena: &Arena<'_>, attempts: Vec<&Attempt>) -> Result<Vec<Observation>> {
     let mut found = Vec::with_capacity(attempts.len());
-    if attempts.is_empty() {
-        return Ok(found);
-    }
-    let Some(options) = &arena.thrown else {
-        return Err(Error::Server(
-            "there is no copy of the database to commit to".to_owned(),
-        ));
-    };
-    let mut connection = connect(options).await?;
-    session::bound(&mut connection, arena.timeout).await?;
+    let mut owner: Option<PgConnection> = None;
     for attempt in attempts {
+        let applies = attempt.session == Login::Application;
+        let mut connection = match owner.take() {
+            Some(connection) if !applies => connection,
+            other => {
+                owner = other;
+                let options = if applies {
+                    &arena.application
+                } else {
+                    &arena.thrown
+                };
+                let Some(options) = options else {
+                    return Err(Error::Server(
+                        "there is no copy of the database to commit to".to_owned(),
+                    ));
+                };
+                let mut connection = connect(options).await?;
+                session::bound(&mut connection, arena.timeout).await?;
+                connection
+            }
+        };
         found.push(session::once(&mut connection, &attempt.statements).await?);
+        if applies {
+            connection.close().await.doing("close a connection")?;
+        } else {
+            owner = Some(connection);
+        }
     }
-    connection.close().await.doing("close a connection")?;
+    if let Some(connection) = owner {
+        connection.close().await.doing("close a connection")?;
+    }
     Ok(found)
 }
 

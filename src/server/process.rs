@@ -59,6 +59,24 @@ pub(super) fn signal(name: &str, target: &str) {
         .status();
 }
 
+/// A process that leads a group, and whatever it started: ended when this is dropped.
+pub(crate) struct Group(Option<u32>);
+
+impl Group {
+    /// Of the process with this number, where it has one yet.
+    pub(crate) fn of(leader: Option<u32>) -> Self {
+        Self(leader)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            signal("KILL", &format!("-{leader}"));
+        }
+    }
+}
+
 /// A Postgres process that works on a folder.
 #[derive(Debug)]
 pub(super) struct Found {

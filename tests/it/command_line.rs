@@ -4,7 +4,11 @@ use std::process::{Command, Output};
 
 use crate::folder::Folder;
 
-fn watertight(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn watertight(
+    folder: &Folder,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watertight"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("WATERTIGHT_") {
@@ -20,7 +24,7 @@ fn watertight(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -
 }
 
 /// Ends with status 2, nothing on standard output, and these words on standard error.
-fn refused(output: &Output, words: &[&str]) {
+pub(crate) fn refused(output: &Output, words: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(output.stdout.is_empty());
@@ -91,7 +95,7 @@ fn help_is_no_error() {
     }
 }
 
-const HELD: &str = "CREATE TABLE organisations (id uuid PRIMARY KEY, name text NOT NULL);
+pub(crate) const HELD: &str = "CREATE TABLE organisations (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TABLE people (
     organisation_id uuid NOT NULL REFERENCES organisations,
     id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
@@ -107,7 +111,7 @@ CREATE TABLE notes (
 ";
 
 /// The same with a key that leaks, on line 12.
-fn leaky() -> String {
+pub(crate) fn leaky() -> String {
     let leaky = HELD.replace(
         "(organisation_id, person_id) REFERENCES people (organisation_id, id)",
         "(person_id) REFERENCES people (id)",
@@ -116,13 +120,13 @@ fn leaky() -> String {
     leaky
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 const TEST_DB: [&str; 3] = ["test-db", "--server", "local"];
 
-fn test_db(folder: &Folder, more: &[&str]) -> Output {
+pub(crate) fn test_db(folder: &Folder, more: &[&str]) -> Output {
     let arguments: Vec<&str> = TEST_DB.iter().chain(more).copied().collect();
     watertight(
         folder,
@@ -170,6 +174,26 @@ fn a_leak_ends_with_status_1_and_is_named_with_its_line() {
     assert_eq!(leaks[0]["object"], "public.notes.notes_person");
     assert_eq!(leaks[0]["file"], "migrations/1_a.sql");
     assert_eq!(leaks[0]["line"], 12);
+
+    folder.write("one.json", &output.stdout);
+    let merge = |files: &[&str]| {
+        let arguments = ["report", "merge", "--report", "tap=merged.tap"].iter();
+        let arguments: Vec<&str> = arguments.chain(files).copied().collect();
+        watertight(&folder, &arguments, &[])
+    };
+    let merged = merge(&["one.json"]);
+    assert_eq!(merged.status.code(), Some(1), "{}", text(&merged.stderr));
+    let tap = std::fs::read_to_string(folder.path().join("merged.tap")).unwrap();
+    assert!(
+        tap.contains("leak: cross-tenant-reference on public.notes.notes_person"),
+        "{tap}"
+    );
+    refused(&merge(&["one.json", "absent.json"]), &["absent.json"]);
+    folder.write("other.json", b"{\"format\": 1}");
+    refused(
+        &merge(&["other.json"]),
+        &["other.json: it is no JSON report"],
+    );
 
     let again = test_db(
         &folder,

@@ -1,7 +1,7 @@
 //! Which files make which migrations; no server needed.
 
 use watertight::Error;
-use watertight::migration::MigrationSet;
+use watertight::migration::{MigrationSet, Reading};
 
 use crate::folder::Folder;
 
@@ -160,8 +160,8 @@ fn doubtful_orders_are_refused_by_name() {
     );
     refused(&[("1_a.down.sql", "")], &["1_a.down.sql", "not there"]);
     refused(
-        &[("2024_init/migration.sql", "")],
-        &["migration.sql", "command", "[migrate]"],
+        &[("a/1.sql", ""), ("b/2.sql", "")],
+        &["1.sql", "command", "[migrate]"],
     );
 }
 
@@ -215,4 +215,190 @@ fn files_below_the_working_directory_are_named_relative_to_it() {
     let folder = Folder::new(&[("1_a.sql", "")]);
     let set = MigrationSet::read(folder.path()).unwrap();
     assert_eq!(set.migrations[0].file, folder.path().join("1_a.sql"));
+}
+
+/// The name of the convention of a folder.
+fn convention(files: &[(&str, &str)]) -> &'static str {
+    read(files).convention
+}
+
+#[test]
+fn what_stands_in_the_files_and_around_them_counts_before_names() {
+    let file = |text| [("20240101_a.sql", text)];
+    assert_eq!(convention(&file("-- migrate:up\nSELECT 1")), "dbmate");
+    assert_eq!(convention(&file("--   +goose up\nSELECT 1")), "goose");
+    assert_eq!(
+        convention(&file("-- Up Migration\nSELECT 1")),
+        "node-pg-migrate"
+    );
+    assert_eq!(
+        convention(&file("\n--liquibase formatted sql\n")),
+        "Liquibase"
+    );
+    assert_eq!(convention(&file("SELECT 'x -- migrate:up'")), "sqlx");
+    let concurrent = "CREATE INDEX CONCURRENTLY i ON t (a)";
+    assert_eq!(convention(&file(concurrent)), "numbered files");
+    let up = [("1_a.up.sql", concurrent), ("1_a.down.sql", "")];
+    assert_eq!(convention(&up), "golang-migrate");
+    let sqlx = [
+        up[0],
+        up[1],
+        ("Cargo.toml", "[dependencies]\nsqlx = \"0.9\""),
+    ];
+    assert_eq!(convention(&sqlx), "sqlx");
+    assert_eq!(
+        convention(&[("V1__a.sql", ""), ("U2__b.sql", "")]),
+        "refinery"
+    );
+    assert_eq!(
+        convention(&[("V2__a.sql", ""), ("U2__b.sql", "")]),
+        "Flyway"
+    );
+    assert_eq!(
+        convention(&[("a/up.sql", ""), ("a/down.sql", "")]),
+        "Diesel"
+    );
+    assert_eq!(convention(&[("db/1_a/up.sql", "")]), "Hasura");
+    assert_eq!(convention(&[("1_a/migration.sql", "")]), "Prisma");
+    assert_eq!(convention(&[("1_a.sql", ""), ("atlas.sum", "")]), "Atlas");
+    assert_eq!(convention(&[("sql/1_a.sql", "")]), "sqlx");
+}
+
+#[test]
+fn a_doubt_is_refused_with_the_option_that_settles_it() {
+    let both = [
+        (
+            "1_a.sql",
+            "-- migrate:up\nSELECT 1;\n-- migrate:down\nSELECT 2",
+        ),
+        ("2_b.sql", "-- +goose Up\nSELECT 1"),
+    ];
+    refused(
+        &both,
+        &[
+            "dbmate",
+            "goose",
+            "--convention dbmate",
+            "`convention` under [migrate]",
+        ],
+    );
+    let folder = Folder::new(&[
+        ("1_a.sql", "SELECT 1"),
+        ("seed.sql", "SELECT 2"),
+        ("2_b.down.sql", "broken '"),
+    ]);
+    let read_as = |convention: &str| {
+        let reading = Reading {
+            convention: Some(convention.to_owned()),
+            ..Reading::default()
+        };
+        MigrationSet::read_as(folder.path(), &reading)
+    };
+    let message = MigrationSet::read(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("--convention sqlx"), "{message}");
+    std::fs::remove_file(folder.path().join("2_b.down.sql")).unwrap();
+    let set = read_as("SQLx").unwrap();
+    assert_eq!(names(&set), ["1_a"]);
+    assert!(
+        set.describe().ends_with("(sqlx); not of them: seed.sql"),
+        "{}",
+        set.describe()
+    );
+    assert_eq!(names(&read_as("files by name").unwrap()), ["1_a", "seed"]);
+    let message = read_as("fly-way").unwrap_err().to_string();
+    assert!(message.contains("nearest is `flyway`"), "{message}");
+}
+
+#[test]
+fn what_undoes_is_never_run_as_up() {
+    let marked = "-- migrate:up\nSELECT 1;\n\n-- migrate:down\nSELECT 2;\n";
+    let set = read(&[("1_a.sql", marked)]);
+    let one = &set.migrations[0];
+    assert_eq!((one.script.len(), one.script[0].line), (1, 2));
+    let down = one.down.as_ref().unwrap();
+    assert_eq!(
+        (down.script[0].text.as_str(), down.script[0].line),
+        ("SELECT 2", 5)
+    );
+    let set = read(&[(
+        "1_a.sql",
+        "-- +goose Down\nSELECT 2;\n-- +goose Up\nSELECT 1;",
+    )]);
+    assert_eq!(set.migrations[0].script[0].text, "SELECT 1");
+    let error =
+        MigrationSet::read(Folder::new(&[("1_a.sql", marked), ("2_b.sql", "SELECT 1")]).path());
+    let Err(Error::Migration(error)) = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        error.file.ends_with("2_b.sql") && error.message.contains("-- migrate:up"),
+        "{error}"
+    );
+}
+
+#[test]
+fn placeholders_without_a_value_are_named_by_file_and_line() {
+    let folder = Folder::new(&[("V1__a.sql", "SELECT 1;\nSELECT '${who}';")]);
+    let Err(Error::Migration(error)) = MigrationSet::read(folder.path()) else {
+        panic!();
+    };
+    assert_eq!(error.line, 2);
+    assert!(
+        error.message.contains("`${who}`") && error.message.contains("placeholders ="),
+        "{error}"
+    );
+    let reading = Reading {
+        placeholders: [("who".to_owned(), "me".to_owned())].into(),
+        ..Reading::default()
+    };
+    let set = MigrationSet::read_as(folder.path(), &reading).unwrap();
+    assert_eq!(set.migrations[0].script[1].text, "SELECT 'me'");
+}
+
+#[test]
+fn migrations_that_are_code_are_answered_with_the_command_that_runs_them() {
+    refused(
+        &[("versions/1_a.py", "from alembic import op")],
+        &["Alembic", "[migrate]\ncommand = \"alembic upgrade head\""],
+    );
+    refused(
+        &[("0001_initial.py", "from django.db import migrations")],
+        &["Django", "python manage.py migrate"],
+    );
+    refused(
+        &[("1-a.ts", "import { MigrationInterface } from 'typeorm'")],
+        &["TypeORM", "npx typeorm migration:run"],
+    );
+    refused(
+        &[("1_a.rb", "class A < ActiveRecord::Migration[7.1]")],
+        &["Rails", "structure.sql"],
+    );
+    refused(
+        &[("1_a.js", "exports.up = (knex) => 1")],
+        &["Knex", "npx knex migrate:latest"],
+    );
+    refused(
+        &[
+            ("1_a.go", "goose.AddMigration()"),
+            ("2_b.sql", "-- +goose Up"),
+        ],
+        &["1_a.go", "command"],
+    );
+    refused(
+        &[(
+            "1.xml",
+            "<databaseChangeLog><changeSet/></databaseChangeLog>",
+        )],
+        &["Liquibase", "jdbc:postgresql://$PGHOST"],
+    );
+}
+
+#[test]
+fn folders_of_other_databases_are_left_out() {
+    let set = read(&[
+        ("postgresql/V1__a.sql", "SELECT 1"),
+        ("mysql/V1__a.sql", "SELECT `1`"),
+        ("common/V2__b.sql", "SELECT 2"),
+    ]);
+    assert_eq!(names(&set), ["V1__a", "V2__b"]);
 }

@@ -1,10 +1,11 @@
 //! Schemas in the styles of real products: the harness makes rows for all of them, and finds what is there and no more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use watertight::model::{RunVerdict, Settings};
+use watertight::server::Server;
 use watertight::{Harness, introspect, tenancy};
 
 use crate::fixture::{Fixture, lines};
@@ -17,9 +18,27 @@ async fn a_schema_is_judged_as_its_style_deserves(
     // The second seed is another than the fixtures': what holds by luck is seen.
     #[values(None, Some("0123456789abcdef@1767225600"))] seed: Option<&str>,
 ) {
-    let fixture = Fixture::read(&path);
     // A server of the test's own, given by URL: it ends with the test, whatever is kept on it.
-    let server = server::local().await;
+    judge(&path, seed, server::local().await).await;
+}
+
+/// What an older server can't read: in a container, where `WATERTIGHT_TEST_DOCKER=1` says that there is an engine.
+#[rstest]
+#[tokio::test]
+async fn a_schema_of_postgres_18_is_judged_as_well(
+    #[files("fixtures/schemas/18/*.sql")] path: PathBuf,
+    #[values(None, Some("0123456789abcdef@1767225600"))] seed: Option<&str>,
+) {
+    if std::env::var("WATERTIGHT_TEST_DOCKER").is_ok_and(|value| value == "1") {
+        let mut request = crate::server::request("docker");
+        request.version = Some(18);
+        let server = watertight::server::start(&request).await.unwrap();
+        judge(&path, seed, server).await;
+    }
+}
+
+async fn judge(path: &Path, seed: Option<&str>, server: Server) {
+    let fixture = Fixture::read(path);
     let url = server.url(server.administrator(), server.maintenance_database());
     let mut settings = fixture.settings(&url);
     settings.run.keep = true;

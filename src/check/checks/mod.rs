@@ -9,6 +9,7 @@ macro_rules! register {
     };
 }
 
+mod context_outlives_transaction;
 mod cross_tenant_reference;
 mod definer_without_search_path;
 mod function_past_policies;
@@ -24,6 +25,7 @@ mod reference_without_key;
 mod row_level_security_read;
 mod row_level_security_write;
 mod set_null_clears_tenant;
+mod trigger_reaches_other_tenant;
 mod truncate_past_policies;
 mod unclassified_table;
 mod unique_without_tenant;
@@ -31,6 +33,7 @@ mod update_moves_children;
 mod view_past_policies;
 
 register! {
+    context_outlives_transaction,
     cross_tenant_reference,
     definer_without_search_path,
     function_past_policies,
@@ -46,6 +49,7 @@ register! {
     row_level_security_read,
     row_level_security_write,
     set_null_clears_tenant,
+    trigger_reaches_other_tenant,
     truncate_past_policies,
     unclassified_table,
     unique_without_tenant,

@@ -17,11 +17,12 @@ pub(crate) static CHECK: RowLevelSecurityWrite = RowLevelSecurityWrite;
 pub(crate) struct RowLevelSecurityWrite;
 
 /// What is tried: the command, and a few words.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 5] = [
     ("INSERT", "insert"),
     ("UPDATE", "update"),
     ("DELETE", "delete"),
     ("UPDATE", "move"),
+    ("UPDATE", "merge"),
 ];
 
 impl Check for RowLevelSecurityWrite {
@@ -73,6 +74,9 @@ impl Check for RowLevelSecurityWrite {
             .map_or("UPDATE", |(command, _)| command);
         if !may(scene, table, command) {
             return Verdict::NotApplicable(format!("the role may not {command}"));
+        }
+        if way == "merge" && !may(scene, table, "SELECT") {
+            return Verdict::NotApplicable("the role may not SELECT, and so not MERGE".to_owned());
         }
         if table.row_security
             && policy::deciding(scene, table, command).is_empty()
@@ -285,7 +289,9 @@ fn as_another(scene: Scene<'_>, table: &Table, way: &str, rows: usize) -> Vec<At
                     attempts.push(make(purpose, way, change(table, *row, way)));
                 }
             }
-            attempts.extend(blanket(scene, table, way, &context));
+            if way != "merge" {
+                attempts.extend(blanket(scene, table, way, &context));
+            }
         }
     }
     attempts
@@ -333,6 +339,15 @@ fn change(table: &Table, row: RowRef<'_>, way: &str) -> String {
         .or_else(|| row.rows.columns.first().cloned())
         .unwrap_or_default();
     let value: Cell = row.cell(&column).map(str::to_owned);
+    if way == "merge" {
+        return format!(
+            "MERGE INTO {} USING (SELECT 1) s ON {} WHEN MATCHED THEN UPDATE SET {} = {}",
+            table.name.quoted(),
+            predicate(table, row),
+            quoted(&column),
+            crate::model::value(value.as_deref())
+        );
+    }
     update(table, row, &[(column, value)])
 }
 

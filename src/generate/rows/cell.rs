@@ -78,6 +78,7 @@ impl<'a> Maker<'a> {
             &mut dice,
         )
         .map_err(|why| format!("column {}: {why}", place.table.object(&column.name)))?;
+        let made = self.under_its_company(draft, column, ordinal, made);
         if let Some(token) = token.filter(|token| made.contains(token)) {
             self.canaries.insert(
                 token,
@@ -90,6 +91,24 @@ impl<'a> Maker<'a> {
             );
         }
         Ok(Some(made))
+    }
+
+    /// A SIRET of the company that the row refers to, where it refers to one; anything else as it is.
+    fn under_its_company(
+        &self,
+        draft: &Draft<'a>,
+        column: &Column,
+        ordinal: u64,
+        made: String,
+    ) -> String {
+        let has = |word| move |(column, _): &(&Column, Profile)| column.name.contains(word);
+        if !column.name.contains("siret") || draft.table.columns.iter().any(has("siren")) {
+            return made;
+        }
+        self.of_parent(draft, "siren")
+            .and_then(|siren| value::establishment(&siren, ordinal))
+            .filter(|siret| siret.len() == made.len())
+            .unwrap_or(made)
     }
 
     /// A value that breaks what is evaluated on it too early, as long as the row was not refused for one: then every

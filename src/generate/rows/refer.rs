@@ -6,9 +6,13 @@ use std::rc::Rc;
 use super::cell::shift;
 use super::{Draft, Made, Maker};
 use crate::generate::Part;
-use crate::generate::dice::hash;
+use crate::generate::dice::{Dice, hash};
 use crate::generate::plan::KeyPlan;
 use crate::model::{Cell, Class, RelationName};
+
+/// So many rows go to their parents in turn: every state of a parent meets a child, whatever the seed. Of the rows that
+/// follow, some parents have many and most have few, as in real data.
+const IN_TURN: usize = 24;
 
 impl<'a> Maker<'a> {
     /// Chooses a parent for a key, or none where that is allowed.
@@ -105,6 +109,10 @@ impl<'a> Maker<'a> {
             .find(|step| common_divisor(*step, parents) == 1)
             .unwrap_or(1);
         let turn = shift(self.genes.seed.number, &draft.place, &key.key.name);
+        if draft.place.row >= IN_TURN && !is_one_to_one(draft, key) {
+            let mut dice = draft.dice(self.genes.seed.number, &key.key.name);
+            return long_tailed(&mut dice, parents);
+        }
         let first = hash(0, &[&key.key.name]);
         let row = usize::try_from(turn % (parents.max(1) as u64)).unwrap_or(0);
         let first = usize::try_from(first % (parents.max(1) as u64)).unwrap_or(0);
@@ -121,6 +129,17 @@ impl<'a> Maker<'a> {
     ) -> bool {
         let parents = self.parents(draft, key);
         !parents.shared && parents.give(draft, number, key, parent)
+    }
+
+    /// What a parent of the row holds in a column whose name has this word in it.
+    pub(super) fn of_parent(&self, draft: &Draft<'a>, word: &str) -> Option<String> {
+        let keys = draft.table.keys.iter().zip(&draft.parents);
+        keys.into_iter().find_map(|(key, parent)| {
+            let columns = &self.plan.tables.get(&key.key.target)?.columns;
+            let position = columns.iter().position(|(c, _)| c.name.contains(word))?;
+            let parents = self.parents(draft, key);
+            parents.made.get((*parent)?)?.as_ref()?.cells[position].clone()
+        })
     }
 
     /// A table whose rows are nobody's.
@@ -237,6 +256,24 @@ pub(super) fn refer_to_itself(draft: &mut Draft<'_>) {
             }
         }
     }
+}
+
+/// No two rows of a tenant may refer to the same parent.
+fn is_one_to_one(draft: &Draft<'_>, key: &KeyPlan<'_>) -> bool {
+    let of_key = |column: &&str| key.key.columns.iter().any(|own| own == column);
+    let uniques = &draft.table.uniques;
+    uniques
+        .iter()
+        .any(|unique| unique.columns.iter().all(of_key))
+}
+
+/// One of so many, the first ones far more often: two thirds of all choices fall on an eighth.
+fn long_tailed(dice: &mut Dice, parents: usize) -> usize {
+    let mut choice = parents;
+    for _ in 0..3 {
+        choice = dice.below(choice.max(1)) + 1;
+    }
+    choice - 1
 }
 
 fn common_divisor(a: usize, b: usize) -> usize {

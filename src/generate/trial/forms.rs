@@ -102,7 +102,7 @@ pub(super) fn text(words: &Words, dice: &mut Dice) -> String {
     let word: &str = Word(FR_FR).fake_with_rng(dice);
     let word = word.to_lowercase();
     let number = dice.below(100_000);
-    match dice.below(28) {
+    match dice.below(31) {
         0..=4 => words.literal(dice).unwrap_or(word),
         5..=9 => words.matching(dice).unwrap_or_else(|| filled(words, dice)),
         10..=12 => filled(words, dice),
@@ -139,6 +139,13 @@ pub(super) fn text(words: &Words, dice: &mut Dice) -> String {
             word.get(1..).unwrap_or("")
         ),
         26 => format!("{}_{number}", word.to_uppercase()),
+        27..=29 => match words.beginning(dice) {
+            Some(beginning) => format!("{beginning}{:032x}", dice.long())
+                .chars()
+                .take(beginning.chars().count() + 8 + dice.below(17))
+                .collect(),
+            None => filled(words, dice),
+        },
         _ => format!("192.0.2.{}", 1 + dice.below(250)),
     }
 }

@@ -13,12 +13,18 @@ const DEPTH: usize = 3;
 /// More words than this help nobody.
 const MOST: usize = 64;
 
+/// Marks between the beginning of a text, that says what it names, and the rest.
+const JOINTS: [char; 6] = ['_', '-', ':', '.', '/', '#'];
+
 /// What the CHECKs of a column say by name.
 #[derive(Default)]
 pub(super) struct Words {
     literals: Vec<String>,
     numbers: Vec<f64>,
     patterns: Vec<Pattern>,
+    /// Literals of letters and digits alone, and the marks that stand in others: `cus` and `_`, for `cus_4ab2`.
+    beginnings: Vec<String>,
+    joints: Vec<char>,
     /// What may be the key of a document, or one of a list: the words within literals.
     pub(super) keys: Vec<String>,
 }
@@ -37,8 +43,15 @@ impl Words {
             .collect();
         let keys = keys.into_iter().take(MOST).map(str::to_owned).collect();
         let special = |text: &&String| text.contains(['[', '(', '\\', '^', '$', '*', '+', '?']);
+        let joints: BTreeSet<char> = literals.iter().flat_map(|text| text.chars()).collect();
         Self {
             keys,
+            beginnings: literals
+                .iter()
+                .filter(|text| !text.is_empty() && text.chars().all(char::is_alphanumeric))
+                .cloned()
+                .collect(),
+            joints: JOINTS.into_iter().filter(|c| joints.contains(c)).collect(),
             patterns: literals
                 .iter()
                 .filter(special)
@@ -54,6 +67,17 @@ impl Words {
 
     pub(super) fn literal(&self, dice: &mut Dice) -> Option<String> {
         self.literals.get(dice.below(self.literals.len())).cloned()
+    }
+
+    /// What ids of one kind begin with: a literal and a mark, one that the CHECKs name where they name any.
+    pub(super) fn beginning(&self, dice: &mut Dice) -> Option<String> {
+        let word = self.beginnings.get(dice.below(self.beginnings.len()))?;
+        let joints = if self.joints.is_empty() {
+            &JOINTS[..]
+        } else {
+            &self.joints
+        };
+        Some(format!("{word}{}", joints[dice.below(joints.len())]))
     }
 
     pub(super) fn number(&self, dice: &mut Dice) -> Option<f64> {

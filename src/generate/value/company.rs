@@ -59,6 +59,13 @@ pub(super) fn siret(cell: &Cell<'_>) -> String {
     with_check_digit(format!("{}{establishment:04}", siren(cell)))
 }
 
+/// The SIRET of an establishment of the company with this SIREN, where it is one.
+pub(in crate::generate) fn establishment(siren: &str, ordinal: u64) -> Option<String> {
+    let is_siren = siren.len() == 9 && siren.bytes().all(|byte| byte.is_ascii_digit());
+    let number = 1 + ordinal % 9_999;
+    is_siren.then(|| with_check_digit(format!("{siren}{number:04}")))
+}
+
 /// So many digits, the last of which makes the sum of Luhn's formula a multiple of ten.
 pub(in crate::generate) fn luhn_digits(length: usize, dice: &mut Dice) -> String {
     let digit = |_| char::from(b'0' + u8::try_from(dice.below(10)).unwrap_or(0));

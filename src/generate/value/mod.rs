@@ -16,7 +16,7 @@ mod time;
 mod topic;
 
 pub(super) use absence::Absence;
-pub(super) use company::luhn_digits;
+pub(super) use company::{establishment, luhn_digits};
 pub(super) use pattern::Pattern;
 
 use super::dice::Dice;

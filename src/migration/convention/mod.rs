@@ -1,43 +1,183 @@
-//! Conventions: what the names of migration files mean. A new one is one file here and one line in
-//! [`CONVENTIONS`].
+//! Conventions: what files of migrations there are, in which order, and what in them is for the way up. A new one is one file
+//! here and one line in [`CONVENTIONS`].
 
+mod atlas;
+mod cut;
+mod dbmate;
+mod diesel;
+mod drizzle;
 mod flyway;
+mod golang_migrate;
+mod goose;
+mod hasura;
+mod liquibase;
 mod named;
+mod node_pg_migrate;
 mod numbered;
+mod placeholders;
+mod prisma;
+mod refinery;
+mod sqitch;
 mod sqlx;
+mod supabase;
+mod transaction;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::model::Statement;
+pub(super) use cut::{Cut, only};
+pub(super) use transaction::Transaction;
 
-/// The conventions, the most particular first: the first that knows every file of a folder is taken.
+use super::folder::{File, Folder};
+use super::set::Reading;
+use crate::error::Result;
+
+/// The conventions, the most particular first: of those that know a folder's files by their names alone, the first is taken.
 pub(super) static CONVENTIONS: &[&dyn Convention] = &[
+    &sqitch::Sqitch,
+    &drizzle::Drizzle,
+    &prisma::Prisma,
+    &dbmate::Dbmate,
+    &goose::Goose,
+    &node_pg_migrate::NodePgMigrate,
+    &liquibase::Liquibase,
+    &atlas::Atlas,
+    &supabase::Supabase,
+    &refinery::Refinery,
     &flyway::Flyway,
+    &diesel::Diesel,
+    &hasura::Hasura,
     &sqlx::Sqlx,
+    &golang_migrate::GolangMigrate,
     &numbered::Numbered,
     &named::Named,
 ];
 
-/// A way to name and to run migration files.
+/// A way to name, to order and to run files of migrations.
 pub(super) trait Convention: Sync {
-    /// Its name, fit for "migrations (…)".
+    /// Its name, fit for "migrations (…)"; in lower case and with hyphens it is what `--convention` takes.
     fn name(&self) -> &'static str;
 
-    /// What the name of a file says; nothing where the file is not of this convention.
-    fn label(&self, file_name: &str) -> Option<Label>;
+    /// How sure it is that the folder follows it.
+    fn fit(&self, folder: &Folder) -> Fit;
 
-    /// Whether the file runs in one transaction, unless it manages its own.
-    fn transaction(&self, path: &Path, text: &str, script: &[Statement]) -> bool;
+    /// The files that count and what each is for.
+    ///
+    /// # Errors
+    /// A list of migrations that can't be read, or names a file that is not there.
+    fn entries(&self, folder: &Folder) -> Result<Vec<Entry>>;
 
-    /// Whether files in folders below count.
-    fn nested(&self) -> bool {
-        false
+    /// What of a file's text is for which way.
+    ///
+    /// # Errors
+    /// The line that is wrong, and what is wrong with it.
+    fn cut(&self, text: &str) -> std::result::Result<Cut, (usize, String)> {
+        Ok(Cut::whole(text))
+    }
+
+    /// How the statements of a file share a transaction, where the file itself doesn't say.
+    fn transaction(&self, path: &Path) -> Transaction {
+        let _ = path;
+        Transaction::AsStatementsAllow
+    }
+
+    /// The text with the values of its placeholders.
+    ///
+    /// # Errors
+    /// The line and the name of one that has no value.
+    fn fill(
+        &self,
+        text: String,
+        folder: &Folder,
+        reading: &Reading,
+    ) -> std::result::Result<String, (usize, String)> {
+        let _ = (folder, reading);
+        Ok(text)
+    }
+
+    /// What has to be there before the first migration, as SQL.
+    fn prelude(&self, folder: &Folder) -> String {
+        let _ = folder;
+        String::new()
     }
 
     /// Whether each file has a session of its own.
     fn resets_session(&self) -> bool {
         true
     }
+}
+
+/// How sure a convention is of a folder; the surest is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    /// Its files are others.
+    No,
+    /// All names are as it has them; other conventions have such names too.
+    Names,
+    /// The project around the folder uses it.
+    Project,
+    /// What stands in the files, or a file that no other convention has.
+    Content,
+}
+
+impl Fit {
+    /// By the names of all SQL files of the folder itself.
+    fn by_names(folder: &Folder, label: impl Fn(&str) -> Option<Label>) -> Self {
+        let mut any = false;
+        for file in folder.top() {
+            any = true;
+            if label(&file.name).is_none() {
+                return Self::No;
+            }
+        }
+        if any { Self::Names } else { Self::No }
+    }
+
+    /// That, or something surer where it holds and some name fits.
+    fn or(self, surer: Self, holds: bool) -> Self {
+        if holds { surer.max(self) } else { self }
+    }
+}
+
+/// A file, and what it is for.
+pub(super) struct Entry {
+    pub(super) label: Label,
+    pub(super) path: PathBuf,
+}
+
+/// The files of a folder that the function has labels for.
+fn labelled<'f>(
+    files: impl Iterator<Item = &'f File>,
+    label: impl Fn(&str) -> Option<Label>,
+) -> Vec<Entry> {
+    files
+        .filter_map(|file| {
+            Some(Entry {
+                label: label(&file.name)?,
+                path: file.path.clone(),
+            })
+        })
+        .collect()
+}
+
+/// Folders for a migration each, at a depth: the files in them that the function knows by name, labelled by the folder.
+fn in_folders(
+    folder: &Folder,
+    depth: usize,
+    part: impl Fn(&str) -> Option<Part>,
+) -> Result<Vec<Entry>> {
+    folder.refuse_circle()?;
+    let label = |file: &File| {
+        let name = file.below.last().filter(|_| file.below.len() == depth)?;
+        Some(Entry {
+            label: Label {
+                part: part(&file.name)?,
+                version: None,
+                name: name.clone(),
+            },
+            path: file.path.clone(),
+        })
+    };
+    Ok(folder.files.iter().filter_map(label).collect())
 }
 
 /// What the name of a file says.
@@ -71,6 +211,12 @@ pub(super) enum Part {
 pub(super) struct Version(Vec<(usize, String)>);
 
 impl Version {
+    /// The place in a list.
+    fn place(index: usize) -> Self {
+        let digits = index.to_string();
+        Self(vec![(digits.len(), digits)])
+    }
+
     /// The version in a text of numbers with separators between them; nothing where it is something else.
     fn parse(text: &str, separators: &[char]) -> Option<Self> {
         let mut parts = Vec::new();
@@ -106,47 +252,6 @@ fn direction(stem: &str) -> (&str, Part) {
     }
 }
 
-/// sqlx's mark for a file that wants no transaction around it.
-fn declines_transaction(text: &str) -> bool {
-    text.trim_start_matches('\u{feff}')
-        .starts_with("-- no-transaction")
-}
-
-/// Whether a statement is refused inside a transaction (by the documentation of Postgres 18).
-fn refuses_transaction(statement: &Statement) -> bool {
-    const HEADS: [&[&str]; 10] = [
-        &["VACUUM"],
-        &["CLUSTER"],
-        &["DISCARD", "ALL"],
-        &["ALTER", "SYSTEM"],
-        &["CREATE", "DATABASE"],
-        &["DROP", "DATABASE"],
-        &["CREATE", "TABLESPACE"],
-        &["DROP", "TABLESPACE"],
-        &["CREATE", "SUBSCRIPTION"],
-        &["DROP", "SUBSCRIPTION"],
-    ];
-    const CONCURRENT: [&[&str]; 5] = [
-        &["CREATE", "INDEX"],
-        &["CREATE", "UNIQUE"],
-        &["DROP", "INDEX"],
-        &["REINDEX"],
-        &["ALTER", "TABLE"],
-    ];
-    let begins = |heads: &[&[&str]]| heads.iter().any(|head| statement.begins_with(head));
-    begins(&HEADS)
-        || (begins(&CONCURRENT) && statement.tokens().any(|token| token.is("concurrently")))
-        || (statement.begins_with(&["REINDEX"])
-            && statement
-                .tokens()
-                .any(|token| token.is("database") || token.is("system") || token.is("schema")))
-}
-
-/// The transaction of conventions that leave it to the statements.
-fn transaction_by_statements(text: &str, script: &[Statement]) -> bool {
-    !declines_transaction(text) && !script.iter().any(refuses_transaction)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,26 +267,5 @@ mod tests {
         assert_eq!(Version::parse("1..2", &['.']), None);
         assert_eq!(Version::parse("", &['.']), None);
         assert_eq!(Version::parse("1a", &['.']), None);
-    }
-
-    #[test]
-    fn statements_that_refuse_transactions_are_known() {
-        let refuses = |text: &str| refuses_transaction(&crate::model::split(text).unwrap()[0]);
-        for text in [
-            "create unique index concurrently i on t (a)",
-            "VACUUM t",
-            "REINDEX (VERBOSE) TABLE CONCURRENTLY t",
-            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
-        ] {
-            assert!(refuses(text), "{text}");
-        }
-        for text in [
-            "CREATE INDEX i ON t (a)",
-            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
-            "CREATE TABLE vacuum (a int)",
-            "REINDEX TABLE t",
-        ] {
-            assert!(!refuses(text), "{text}");
-        }
     }
 }

@@ -1,33 +1,41 @@
 //! Named files: `a.sql`, `b.sql`; in the order of their names.
 
-use std::path::Path;
-
-use super::flyway::Flyway;
-use super::numbered::Numbered;
-use super::{Convention, Label, direction, stem, transaction_by_statements};
-use crate::model::Statement;
+use super::{Convention, Entry, Fit, Label, direction, flyway, labelled, numbered, stem};
+use crate::error::Result;
+use crate::migration::folder::Folder;
 
 /// Plain files without a number. Those of other conventions are none, as their names order them wrongly.
 pub(super) struct Named;
+
+fn label(name: &str) -> Option<Label> {
+    if flyway::label(name).is_some() || numbered::label(name).is_some() {
+        return None;
+    }
+    let (name, part) = direction(stem(name)?);
+    Some(Label {
+        part,
+        version: None,
+        name: name.to_owned(),
+    })
+}
 
 impl Convention for Named {
     fn name(&self) -> &'static str {
         "files by name"
     }
 
-    fn label(&self, file_name: &str) -> Option<Label> {
-        if Flyway.label(file_name).is_some() || Numbered.label(file_name).is_some() {
-            return None;
-        }
-        let (name, part) = direction(stem(file_name)?);
-        Some(Label {
-            part,
-            version: None,
-            name: name.to_owned(),
-        })
+    fn fit(&self, folder: &Folder) -> Fit {
+        Fit::by_names(folder, label)
     }
 
-    fn transaction(&self, _: &Path, text: &str, script: &[Statement]) -> bool {
-        transaction_by_statements(text, script)
+    fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {
+        Ok(labelled(folder.top(), |name| {
+            let (name, part) = direction(stem(name)?);
+            Some(Label {
+                part,
+                version: None,
+                name: name.to_owned(),
+            })
+        }))
     }
 }

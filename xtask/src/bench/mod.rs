@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
 
+mod cpu;
+mod databases;
 mod fixture;
 mod peak;
 mod queries;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
+use watertight::server::ServerChoice;
 
 /// What is measured, and where it is written.
 #[derive(clap::Args)]
@@ -24,6 +27,27 @@ pub(crate) struct Options {
     /// How often each way is measured, in turn with the others
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
+    /// The server of `seed`; else binaries of this machine, and then a container where an image is there
+    #[arg(long, value_enum)]
+    server: Option<Kind>,
+}
+
+/// Servers that can be measured: each is this process's own.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// Binaries of this machine
+    Local,
+    /// A container
+    Docker,
+}
+
+impl From<Kind> for ServerChoice {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Local => Self::Local,
+            Kind::Docker => Self::Docker,
+        }
+    }
 }
 
 /// The benchmarks.
@@ -31,6 +55,8 @@ pub(crate) struct Options {
 enum Name {
     /// Making and loading rows in bulk, against the server's own COPY of a file
     Seed,
+    /// A database for a test: the pool's, against a clone, `#[sqlx::test]`, a container, and a bare connection
+    Databases,
     /// A thousand queries through their worlds, and whether time grows with their number alone
     Queries,
 }
@@ -44,7 +70,8 @@ pub(crate) struct Outcome {
 
 /// Measures, prints a table, and writes the report that was asked for.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    if cfg!(debug_assertions) {
+    // Tests are not optimised, and neither is what is measured of them.
+    if cfg!(debug_assertions) && !matches!(options.name, Name::Databases) {
         return again_in_release();
     }
     let path = match &options.report {
@@ -59,7 +86,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         .build()
         .map_err(|error| format!("could not start the runtime: {error}"))?;
     let (name, outcome) = match options.name {
-        Name::Seed => ("seed", runtime.block_on(seed::run(options.rounds.max(1)))?),
+        Name::Seed => (
+            "seed",
+            runtime.block_on(seed::run(
+                options.rounds.max(1),
+                options.server.map(ServerChoice::from),
+            ))?,
+        ),
+        Name::Databases => (
+            "databases",
+            runtime.block_on(databases::run(options.rounds.max(1)))?,
+        ),
         Name::Queries => (
             "queries",
             runtime.block_on(queries::run(options.rounds.max(1)))?,
@@ -115,6 +152,18 @@ fn machine() -> Value {
         "cores": cores,
         "load": load.split(' ').next().unwrap_or_default(),
     })
+}
+
+/// The one below which this part of them is.
+fn quantile(figures: &[f64], part: f64) -> f64 {
+    let mut figures = figures.to_vec();
+    figures.sort_by(f64::total_cmp);
+    let mut left = f64::from(u32::try_from(figures.len()).unwrap_or(u32::MAX)) * part;
+    let above = figures.iter().find(|_| {
+        left -= 1.0;
+        left <= 0.0
+    });
+    above.copied().unwrap_or(f64::NAN)
 }
 
 /// The middle one.

@@ -1,6 +1,5 @@
 //! Rows in bulk: the same rows into the same tables, by the harness and by its peers, without and with constraints.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +9,10 @@ use uuid::Uuid;
 use watertight::generate::Bulk;
 use watertight::harness::fill;
 use watertight::load::{Copying, settle};
-use watertight::model::Datum;
-use watertight::server::{ServerChoice, ServerRequest};
+use watertight::model::literal;
+use watertight::server::{Server, ServerChoice, ServerRequest};
 
+use super::cpu::{Cpu, Meter};
 use super::fixture::{Fixture, ORGANISATIONS, With, execute, said};
 use super::{Outcome, median, peak, synthetic};
 
@@ -35,24 +35,55 @@ struct Rates {
     load: Vec<f64>,
     generate_and_load: Vec<f64>,
     insert: Vec<f64>,
+    /// Processor time of the first three.
+    cpu: [Vec<Cpu>; 3],
 }
 
-pub(super) async fn run(rounds: usize) -> Result<Outcome, String> {
-    let fixture = Fixture::new(&ServerRequest {
-        choice: ServerChoice::Local,
-        ..ServerRequest::default()
-    })
-    .await?;
+pub(super) async fn run(rounds: usize, server: Option<ServerChoice>) -> Result<Outcome, String> {
+    let everywhere = server.is_none();
+    let mut outcome = on(server.unwrap_or(ServerChoice::Local), rounds).await?;
+    if everywhere {
+        container(rounds, &mut outcome.figures).await;
+    }
+    Ok(outcome)
+}
+
+/// All of it on one server.
+async fn on(choice: ServerChoice, rounds: usize) -> Result<Outcome, String> {
+    let fixture = fixture(choice).await?;
     let mut outcome = Outcome::default();
+    let connection = way(&fixture.server).into();
+    outcome.figures.insert("connection".to_owned(), connection);
     memory(&fixture, &mut outcome.figures).await?;
     synthetic::run(&fixture.server, &mut outcome.figures).await?;
-    for (with, rows) in ROWS {
-        let rates = measured(&fixture, with, rows, rounds).await?;
-        report(with, &rates, &mut outcome);
-    }
+    rates(&fixture, rounds, &mut outcome).await?;
     fixture.server.stop().await.map_err(said)?;
-    container(&mut outcome.figures).await;
     Ok(outcome)
+}
+
+async fn rates(fixture: &Fixture, rounds: usize, outcome: &mut Outcome) -> Result<(), String> {
+    for (with, rows) in ROWS {
+        let rates = measured(fixture, with, rows, rounds).await?;
+        report(with, &rates, outcome);
+    }
+    Ok(())
+}
+
+async fn fixture(choice: ServerChoice) -> Result<Fixture, String> {
+    Fixture::new(&ServerRequest {
+        choice,
+        ..ServerRequest::default()
+    })
+    .await
+}
+
+/// How the harness speaks to a server: by TCP, sqlx waits 40 ms where a small message ends.
+fn way(server: &Server) -> &'static str {
+    let options = server.options(server.administrator(), "postgres");
+    match options.get_socket() {
+        Some(_) => "socket",
+        None => "TCP",
+    }
 }
 
 /// Each way in turn, so that whatever else the machine does meets all of them.
@@ -64,16 +95,21 @@ async fn measured(
 ) -> Result<Rates, String> {
     let bulk = fixture.bulk(rows)?;
     let ready = Ready::new(&bulk);
-    let folder = Folder::new()?;
-    let files = ready.write(&folder)?;
+    let files = ready.write(fixture).await?;
     let mut rates = Rates::default();
     for round in 0..=rounds {
         let mut connection = fixture.empty(with).await?;
+        let meter = Meter::start(&mut connection).await;
         let copy = ready.rate(copy(&mut connection, &files).await?);
+        let copy_cpu = meter.read();
         let mut connection = fixture.empty(with).await?;
+        let meter = Meter::start(&mut connection).await;
         let load = ready.rate(load(&mut connection, &ready).await?);
+        let load_cpu = meter.read();
         let mut connection = fixture.empty(with).await?;
+        let meter = Meter::start(&mut connection).await;
         let whole = ready.rate(generate_and_load(fixture, &mut connection, &bulk).await?);
+        let whole_cpu = meter.read();
         let insert = if with == With::Nothing {
             let mut connection = fixture.empty(with).await?;
             insert(&mut connection, &files).await?
@@ -86,6 +122,9 @@ async fn measured(
             rates.load.push(load);
             rates.generate_and_load.push(whole);
             rates.insert.push(insert);
+            for (all, one) in rates.cpu.iter_mut().zip([copy_cpu, load_cpu, whole_cpu]) {
+                all.push(one);
+            }
         }
     }
     Ok(rates)
@@ -117,8 +156,23 @@ fn report(with: With, rates: &Rates, outcome: &mut Outcome) {
     figure("copy", &rates.copy);
     figure("load", &rates.load);
     figure("generate_and_load", &rates.generate_and_load);
+    for (way, cpu) in ["copy", "load", "generate_and_load"].iter().zip(&rates.cpu) {
+        for (side, of) in [
+            ("client", (|cpu| cpu.client) as fn(&Cpu) -> f64),
+            ("server", |cpu| cpu.server),
+        ] {
+            let seconds = median(cpu.iter().map(of).collect());
+            if !seconds.is_nan() {
+                let name = format!("{way}{suffix}_cpu_seconds_{side}");
+                outcome.figures.insert(name, seconds.into());
+            }
+        }
+    }
     if with == With::Nothing {
-        figure("insert", &rates.insert);
+        let insert = median(rates.insert.clone()).round().into();
+        outcome
+            .figures
+            .insert("insert_rows_per_second".to_owned(), insert);
         outcome
             .ratios
             .insert("load_over_insert", over(&rates.load, &rates.insert));
@@ -150,13 +204,19 @@ impl Ready {
         Self { tables, rows }
     }
 
-    /// As files that the server reads.
-    fn write(&self, folder: &Folder) -> Result<Vec<(String, PathBuf)>, String> {
+    /// As files that the server reads, and has written itself: beside its data, wherever that is.
+    async fn write(&self, fixture: &Fixture) -> Result<Vec<(String, String)>, String> {
+        let mut connection = fixture.empty(With::Nothing).await?;
+        load(&mut connection, self).await?;
+        let folder: String = sqlx::query_scalar("SELECT current_setting('data_directory')")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(said)?;
         let mut files = Vec::new();
-        for (number, (table, _, pieces)) in self.tables.iter().enumerate() {
-            let path = folder.0.join(number.to_string());
-            let parts = [&Datum::HEADER[..], &pieces.concat(), &Datum::TRAILER[..]];
-            std::fs::write(&path, parts.concat()).map_err(said)?;
+        for (number, (table, ..)) in self.tables.iter().enumerate() {
+            let path = literal(&format!("{folder}/bench-{number}"));
+            let sql = format!("COPY {table} TO {path} (FORMAT binary)");
+            execute(&mut connection, &sql).await?;
             files.push((table.clone(), path));
         }
         Ok(files)
@@ -168,26 +228,8 @@ impl Ready {
     }
 }
 
-/// A folder that the server's user can read, gone when it is done with.
-pub(super) struct Folder(pub(super) PathBuf);
-
-impl Folder {
-    pub(super) fn new() -> Result<Self, String> {
-        let name = format!("watertight-bench-{}", std::process::id());
-        let folder = Self(std::env::temp_dir().join(name));
-        std::fs::create_dir_all(&folder.0).map_err(said)?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The peer: the server reads the files itself.
-async fn copy(connection: &mut PgConnection, files: &[(String, PathBuf)]) -> Result<f64, String> {
+async fn copy(connection: &mut PgConnection, files: &[(String, String)]) -> Result<f64, String> {
     let started = Instant::now();
     execute(connection, "BEGIN").await?;
     for (table, path) in files {
@@ -197,13 +239,9 @@ async fn copy(connection: &mut PgConnection, files: &[(String, PathBuf)]) -> Res
     Ok(started.elapsed().as_secs_f64())
 }
 
-async fn copy_file(connection: &mut PgConnection, table: &str, path: &Path) -> Result<(), String> {
-    let path = watertight::model::literal(&path.display().to_string());
-    execute(
-        connection,
-        &format!("COPY {table} FROM {path} (FORMAT binary)"),
-    )
-    .await
+async fn copy_file(connection: &mut PgConnection, table: &str, path: &str) -> Result<(), String> {
+    let sql = format!("COPY {table} FROM {path} (FORMAT binary)");
+    execute(connection, &sql).await
 }
 
 /// The harness's loader, with rows that are ready.
@@ -244,7 +282,7 @@ async fn generate_and_load(
 type Person = (Uuid, Uuid, Uuid, String, String, i32, f64, bool);
 
 /// The other peer: statements of many rows with parameters, as applications write them. Rows a second.
-async fn insert(connection: &mut PgConnection, files: &[(String, PathBuf)]) -> Result<f64, String> {
+async fn insert(connection: &mut PgConnection, files: &[(String, String)]) -> Result<f64, String> {
     for (table, path) in files {
         copy_file(connection, table, path).await?;
     }
@@ -294,46 +332,30 @@ async fn memory(fixture: &Fixture, figures: &mut Map<String, Value>) -> Result<(
     Ok(())
 }
 
-/// The same through a container, where an engine has an image: how many rows a second, and by which way.
-async fn container(figures: &mut Map<String, Value>) {
-    let figure = match through_container().await {
-        Ok((way, rate)) => {
-            figures.insert("container_connection".to_owned(), way.into());
-            rate.round().into()
+/// The ratios through a container, where an engine has an image.
+async fn container(rounds: usize, figures: &mut Map<String, Value>) {
+    match through_container(rounds).await {
+        Ok(outcome) => {
+            let ratios = outcome.ratios.into_iter();
+            let ratios = ratios.map(|(name, ratio)| (name.to_owned(), ratio.into()));
+            let all = ratios.chain(outcome.figures);
+            figures.extend(all.map(|(name, figure)| (format!("container_{name}"), figure)));
         }
-        Err(why) => Value::from(format!("not measured: {why}")),
-    };
-    figures.insert(
-        "container_generate_and_load_rows_per_second".to_owned(),
-        figure,
-    );
+        Err(why) => {
+            figures.insert(
+                "container".to_owned(),
+                format!("not measured: {why}").into(),
+            );
+        }
+    }
 }
 
-async fn through_container() -> Result<(&'static str, f64), String> {
-    let fixture = Fixture::new(&ServerRequest {
-        choice: ServerChoice::Docker,
-        ..ServerRequest::default()
-    })
-    .await?;
-    let options = fixture
-        .server
-        .options(fixture.server.administrator(), "postgres");
-    let way = if options.get_socket().is_some() {
-        "socket"
-    } else {
-        "TCP"
-    };
-    let (with, rows) = ROWS[0];
-    let bulk = fixture.bulk(rows)?;
-    let mut connection = fixture.empty(with).await?;
-    let took = generate_and_load(&fixture, &mut connection, &bulk).await?;
-    let all: u64 = bulk
-        .sheets()
-        .iter()
-        .map(watertight::generate::Sheet::rows)
-        .sum();
+async fn through_container(rounds: usize) -> Result<Outcome, String> {
+    let fixture = fixture(ServerChoice::Docker).await?;
+    let mut outcome = Outcome::default();
+    let connection = way(&fixture.server).into();
+    outcome.figures.insert("connection".to_owned(), connection);
+    rates(&fixture, rounds, &mut outcome).await?;
     fixture.server.stop().await.map_err(said)?;
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than a float counts")]
-    let rate = all as f64 / took;
-    Ok((way, rate))
+    Ok(outcome)
 }

@@ -1,0 +1,120 @@
+//! Migrations that mean harm, or are none: a clear error or a bounded run.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use crate::command_line::{HELD, refused, test_db, text};
+use crate::folder::Folder;
+
+/// Ends with status 2 and these words before long.
+fn ends(folder: &Folder, more: &[&str], words: &[&str]) {
+    let started = Instant::now();
+    refused(&test_db(folder, more), words);
+    assert!(started.elapsed() < Duration::from_mins(1));
+}
+
+#[test]
+fn files_that_are_no_text_are_named() {
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    folder.write(
+        "migrations/2_b.sql",
+        b"SELECT 1;\n\x7fELF\x02\x01\x00\xff\xfe",
+    );
+    ends(&folder, &[], &["migrations/2_b.sql`: line 2 is not UTF-8"]);
+    folder.write("migrations/2_b.sql", b"SELECT 1;\nSELECT '\0'");
+    ends(&folder, &[], &["migrations/2_b.sql:2", "NUL"]);
+    // One that is not SQL is not looked at.
+    folder.write("migrations/2_b.sql", b"SELECT 1");
+    folder.write("migrations/picture.png", b"\x89PNG\0\xff");
+    let output = test_db(&folder, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_file_of_a_hundred_megabytes_is_refused_or_read_in_time() {
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    let big = |bytes| {
+        let file = File::create(folder.path().join("migrations/2_big.sql")).unwrap();
+        file.set_len(bytes).unwrap();
+    };
+    big(101 * 1024 * 1024);
+    ends(&folder, &[], &["2_big.sql` is larger than 100 MB"]);
+    // Of NUL characters.
+    big(100 * 1024 * 1024);
+    ends(&folder, &[], &["2_big.sql:1", "NUL"]);
+    let comments =
+        "-- a line that says nothing at all, and there are very many of them\n".repeat(1_400_000);
+    folder.write("migrations/2_big.sql", comments.as_bytes());
+    let started = Instant::now();
+    let output = test_db(&folder, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(started.elapsed() < Duration::from_mins(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_circle_are_named_or_not_followed() {
+    let folder = Folder::new(&[
+        ("migrations/V1__a.sql", HELD),
+        ("migrations/below/V2__b.sql", ""),
+    ]);
+    std::os::unix::fs::symlink("..", folder.path().join("migrations/below/round")).unwrap();
+    ends(&folder, &[], &["below/round", "symbolic link"]);
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    std::os::unix::fs::symlink(".", folder.path().join("migrations/round")).unwrap();
+    let output = test_db(&folder, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn names_are_never_sql() {
+    let name = "migrations/1_o'hara\"; DROP TABLE notes; --$$.sql";
+    let folder = Folder::new(&[(name, HELD)]);
+    let output = test_db(&folder, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("covered  3 tables"));
+    folder.write(name, b"SELEC");
+    ends(&folder, &[], &["o'hara\"; DROP TABLE notes; --$$.sql:1"]);
+    let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+    let role = "--stub-roles=x\"; DROP TABLE notes,y'";
+    let output = test_db(&folder, &[role]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn programs_of_the_server_are_out_of_reach() {
+    let folder = Folder::new(&[
+        ("migrations/1_a.sql", HELD),
+        (
+            "migrations/2_b.sql",
+            "SELECT 1;\nCOPY people TO PROGRAM 'touch /tmp/watertight-was-here';",
+        ),
+    ]);
+    ends(
+        &folder,
+        &[],
+        &["2_b.sql:2", "42501", "pg_execute_server_program"],
+    );
+    assert!(!std::path::Path::new("/tmp/watertight-was-here").exists());
+}
+
+#[test]
+fn what_never_ends_is_ended() {
+    let endless = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOOP PERFORM 1; END LOOP; END $$;\nSELECT f();";
+    let folder = Folder::new(&[("migrations/1_a.sql", endless)]);
+    ends(
+        &folder,
+        &["--migrate-timeout", "1"],
+        &["1_a.sql:2", "statement timeout", "--migrate-timeout"],
+    );
+    // One that lifts the server's limit is ended from here.
+    folder.write(
+        "migrations/1_a.sql",
+        format!("SET statement_timeout = 0;\n{endless}").as_bytes(),
+    );
+    ends(
+        &folder,
+        &["--migrate-timeout", "1"],
+        &["1_a.sql:3", "did not end within 1 s"],
+    );
+}
