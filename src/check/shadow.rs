@@ -220,9 +220,9 @@ pub(super) fn split<'c, 's>(
 ) -> (Tried<'c, 's>, Tried<'c, 's>) {
     let is_shadowed = |attempt: &Attempt| attempt.stage == Stage::Shadowed;
     let first = case.attempts.iter().position(is_shadowed);
-    let first = first.unwrap_or(case.attempts.len()).min(seen.len());
+    let first = first.unwrap_or(case.attempts.len());
     let (attempts, shadowed) = case.attempts.split_at(first);
-    let (seen, under) = seen.split_at(first);
+    let (seen, under) = seen.split_at(first.min(seen.len()));
     ((attempts, seen), (shadowed, under))
 }
 
