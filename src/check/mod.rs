@@ -9,6 +9,7 @@ mod broken;
 mod checks;
 pub mod coverage;
 mod crossing;
+mod crowd;
 mod door;
 mod evidence;
 mod loose;
@@ -21,6 +22,7 @@ mod reference;
 mod reproduction;
 mod row;
 mod sample;
+mod scan;
 mod ways;
 mod witness;
 
