@@ -18,8 +18,8 @@ const FILE: &str = "watertight.toml";
 const PREFIX: &str = "WATERTIGHT_";
 
 /// Variables with our prefix that are no options: what `-- COMMAND` is given, and what asks this crate's own tests for
-/// containers.
-const NO_OPTIONS: [&str; 3] = ["APP_URL", "TENANT", "TEST_DOCKER"];
+/// containers and for programs that read reports.
+const NO_OPTIONS: [&str; 4] = ["APP_URL", "TENANT", "TEST_BROWSER", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
 const MIGRATIONS: [&str; 14] = [

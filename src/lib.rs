@@ -31,6 +31,7 @@
 //! Neither is on by default.
 //! - `cli`: the command line (`watertight::cli::main`, all that another workspace's xtask needs) and the `watertight`
 //!   binary.
+//! - `reports`: reports as HTML, `JUnit`, Markdown, SARIF and TAP; `cli` turns it on.
 //! - `docker`: servers in containers. Without it a server comes from Postgres binaries of the machine, or is named by
 //!   a URL.
 
@@ -47,6 +48,7 @@ pub mod introspect;
 pub mod load;
 pub mod migration;
 pub mod model;
+pub mod mutate;
 pub mod query;
 pub mod report;
 pub mod run;

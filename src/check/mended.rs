@@ -1,9 +1,9 @@
-//! A foreign key as it should be: the SQL that mends it.
-
-use std::fmt::Write as _;
+//! Foreign keys, unique keys and indexes as they should be: the SQL that mends them.
 
 use super::Scene;
-use crate::model::{Action, Catalog, ForeignKey, Index, Table, printed, quoted, quoted_list};
+use crate::model::{
+    Action, Catalog, Class, ForeignKey, Index, IndexKey, Table, printed, quoted, quoted_list,
+};
 
 /// The key with the tenant on both sides, all else as it was, and the unique key that it needs.
 pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
@@ -63,32 +63,12 @@ pub(super) fn rebuilt(
             if key.period { " WITHOUT OVERLAPS" } else { "" }
         )
     };
-    format!(
-        "{unique}ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){};",
-        table.name.quoted(),
-        columns(
-            key,
-            &pairs.iter().map(|(child, _)| *child).collect::<Vec<_>>()
-        ),
-        key.target.quoted(),
-        columns(key, &targets),
-        options(table, key, own),
-        name = quoted(&key.name),
-    )
-}
-
-/// One side of the key.
-fn columns(key: &ForeignKey, names: &[&str]) -> String {
-    match names {
-        [first @ .., time] if key.period => {
-            format!(
-                "{}, PERIOD {}",
-                quoted_list(first.iter().copied()),
-                quoted(time)
-            )
-        }
-        _ => quoted_list(names.iter().copied()),
-    }
+    let mended = ForeignKey {
+        columns: pairs.iter().map(|(child, _)| (*child).to_owned()).collect(),
+        target_columns: targets.iter().map(|&column| column.to_owned()).collect(),
+        ..lawful(table, key, own)
+    };
+    format!("{unique}{}", mended.replaced(table))
 }
 
 /// A key whose tenant column stands opposite another column: that column changes places with the tenant column.
@@ -127,48 +107,85 @@ fn has_unique(catalog: &Catalog, key: &ForeignKey, columns: &[&str]) -> bool {
     target.is_some_and(|target| target.indexes.iter().any(is_it))
 }
 
-/// What follows the columns, as the key has it now; but never so that the tenant column were set to NULL with the
-/// reference, or had to be NULL with it.
-fn options(table: &Table, key: &ForeignKey, own: &str) -> String {
-    let reference: Vec<&str> = key
-        .columns
-        .iter()
-        .map(String::as_str)
-        .filter(|column| *column != own)
-        .collect();
-    let optional = |column: &&str| table.column(column).is_some_and(|column| !column.not_null);
-    let mut text = String::new();
-    if key.match_full && !reference.iter().any(optional) {
-        text.push_str(" MATCH FULL");
+/// The key's options as they are now; but never so that the tenant column were set to NULL with the reference, or had to
+/// be NULL with it.
+fn lawful(table: &Table, key: &ForeignKey, own: &str) -> ForeignKey {
+    let reference = || key.columns.iter().filter(|column| *column != own);
+    let optional = |column: &String| table.column(column).is_some_and(|column| !column.not_null);
+    let clears = |action| matches!(action, Action::SetNull | Action::SetDefault);
+    let cleared: Vec<String> = if !clears(key.on_delete) {
+        Vec::new()
+    } else if key.on_delete_columns.is_empty() {
+        reference().cloned().collect()
+    } else {
+        let named = key.on_delete_columns.iter();
+        named.filter(|column| *column != own).cloned().collect()
+    };
+    ForeignKey {
+        match_full: key.match_full && !reference().any(optional),
+        on_delete_columns: cleared,
+        // It can't name columns, and would take the tenant column along.
+        on_update: if clears(key.on_update) {
+            Action::NoAction
+        } else {
+            key.on_update
+        },
+        validated: true,
+        enforced: true,
+        ..key.clone()
     }
-    for (event, action) in [(" ON DELETE", key.on_delete), (" ON UPDATE", key.on_update)] {
-        let word = match action {
-            Action::NoAction => continue,
-            // It can't name columns, and would take the tenant column along.
-            Action::SetNull | Action::SetDefault if event == " ON UPDATE" => continue,
-            Action::Restrict => "RESTRICT",
-            Action::Cascade => "CASCADE",
-            Action::SetNull => "SET NULL",
-            Action::SetDefault => "SET DEFAULT",
-        };
-        text.push_str(event);
-        text.push(' ');
-        text.push_str(word);
-        if matches!(action, Action::SetNull | Action::SetDefault) {
-            let named = key.on_delete_columns.iter().map(String::as_str);
-            let columns: Vec<&str> = if key.on_delete_columns.is_empty() {
-                reference.clone()
-            } else {
-                named.filter(|column| *column != own).collect()
-            };
-            let _ = write!(text, " ({})", quoted_list(columns));
-        }
+}
+
+/// A unique key, or an exclusion, with the tenant as its first column. `None` where the table has no tenant column, or
+/// foreign keys rest on what it is now.
+pub(super) fn unique(scene: Scene<'_>, table: &Table, index: &Index) -> Option<String> {
+    let Some(Class::Scoped { column }) = scene.tenancy.classes.get(&table.name) else {
+        return None;
+    };
+    let advice = || format!("Make it unique by tenant: {} first", quoted(column));
+    if index.resting(scene.catalog, table).next().is_some() {
+        return Some(format!(
+            "{}, and in the foreign keys that refer to it",
+            advice()
+        ));
     }
-    if key.deferrable {
-        text.push_str(" DEFERRABLE");
-        if key.initially_deferred {
-            text.push_str(" INITIALLY DEFERRED");
-        }
+    let own = quoted(column);
+    let first = if index.exclusion {
+        format!("{own} WITH =")
+    } else {
+        own
+    };
+    let mut keys = index.written_keys();
+    keys.insert(0, &first);
+    let Some(definition) = index.over(&keys) else {
+        return Some(advice());
+    };
+    // GiST compares plain values by this extension alone.
+    let extension = if index.exclusion && index.definition.contains("USING gist") {
+        "CREATE EXTENSION IF NOT EXISTS btree_gist;\n"
+    } else {
+        ""
+    };
+    let mended = index.replaced(scene.catalog, table, &definition, None);
+    Some(format!("{extension}{mended}"))
+}
+
+/// An index with the tenant as its first column.
+pub(super) fn index(scene: Scene<'_>, table: &Table, index: &Index) -> String {
+    let tenant = scene.tenancy.tenant_column(&table.name).unwrap_or_default();
+    let own = quoted(tenant);
+    let mut keys = index.written_keys();
+    let is_tenant = |key: &IndexKey| matches!(key, IndexKey::Column(name) if name == tenant);
+    let plain = index.definition.contains(" USING btree ");
+    match index.keys.iter().position(is_tenant) {
+        Some(at) if at < keys.len() => keys[..=at].rotate_right(1),
+        // Other methods may know no operators for it.
+        _ if plain => keys.insert(0, &own),
+        _ => keys.clear(),
     }
-    text
+    let definition = index.over(&keys).filter(|_| !keys.is_empty());
+    definition.map_or_else(
+        || format!("Put {own} first in the index"),
+        |definition| index.replaced(scene.catalog, table, &definition, None),
+    )
 }

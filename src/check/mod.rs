@@ -18,6 +18,7 @@ mod nouns;
 mod page;
 mod pair;
 mod policy;
+mod predicate;
 mod reference;
 mod reproduction;
 mod row;

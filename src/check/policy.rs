@@ -6,7 +6,7 @@ use crate::model::{
     Attempt, Case, Class, Context, Definer, Policy, Purpose, RelationName, Session, Stage, Table,
 };
 
-use super::Scene;
+use super::{Scene, predicate};
 
 /// A context in which nothing of the acting tenant's may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +82,8 @@ pub(super) fn attempt(
 
 /// The application's role, those that it is a member of, and `public`.
 fn roles(scene: Scene<'_>) -> Vec<&str> {
-    let Some(access) = &scene.tenancy.access else {
-        return Vec::new();
-    };
-    let mut roles = vec!["public", access.role.as_str()];
-    if let Some(role) = scene.catalog.roles.get(&access.role) {
-        roles.extend(role.member_of.iter().map(String::as_str));
-    }
-    roles
+    let access = scene.tenancy.access.as_ref();
+    access.map_or_else(Vec::new, |access| scene.catalog.rights_of(&access.role))
 }
 
 /// Whether the application's role holds one of these privileges, itself or through another role.
@@ -126,18 +120,8 @@ pub(super) fn may(scene: Scene<'_>, table: &Table, privilege: &str) -> bool {
 
 /// The policies that decide over a command of the application's role.
 pub(super) fn deciding<'a>(scene: Scene<'a>, table: &'a Table, command: &str) -> Vec<&'a Policy> {
-    let Some(access) = &scene.tenancy.access else {
-        return Vec::new();
-    };
-    let member = |role: &String| {
-        role == "public"
-            || *role == access.role
-            || scene
-                .catalog
-                .roles
-                .get(&access.role)
-                .is_some_and(|r| r.member_of.contains(role))
-    };
+    let roles = roles(scene);
+    let member = |role: &String| roles.contains(&role.as_str());
     table
         .policies
         .iter()
@@ -198,21 +182,41 @@ pub(super) fn always_true<'a>(
     })
 }
 
-/// How a table's policies come to be mended.
+/// How a table's policies come to be mended: `object` is the one to blame, or the table.
 pub(super) fn fix(scene: Scene<'_>, table: &Table, object: &str) -> String {
     let name = table.name.quoted();
+    let condition = predicate::own_rows(scene, table);
     if !table.row_security {
-        return format!(
+        let on = format!(
             "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
         );
+        let condition = condition.filter(|_| table.policies.is_empty());
+        return condition.map_or(on.clone(), |condition| {
+            format!("{on}\nCREATE POLICY tenant_isolation ON {name} USING ({condition});")
+        });
     }
-    let tenant = scene
-        .tenancy
-        .tenant_column(&table.name)
-        .unwrap_or("the tenant");
-    format!(
-        "Compare {tenant} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere"
-    )
+    let named = |policy: &&Policy| table.name.names(&policy.name, object);
+    let blamed: Vec<&Policy> = if table.name.is(object) {
+        let permissive = table.policies.iter().filter(|policy| policy.permissive);
+        permissive.collect()
+    } else {
+        table.policies.iter().filter(named).collect()
+    };
+    match condition {
+        Some(condition) if !blamed.is_empty() => {
+            let narrowed = blamed
+                .into_iter()
+                .map(|policy| predicate::narrowed(table, policy, &condition));
+            narrowed.collect::<Vec<_>>().join("\n")
+        }
+        _ => {
+            let tenant = scene.tenancy.tenant_column(&table.name);
+            format!(
+                "Compare {} with the tenant context in USING and WITH CHECK of {object}, and OR it open nowhere",
+                tenant.unwrap_or("the tenant")
+            )
+        }
+    }
 }
 
 /// The SQL that repeats an attempt of the application in `psql`.

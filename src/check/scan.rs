@@ -116,8 +116,10 @@ fn walk(catalog: &Catalog, node: &Value, above: &[String], into: &mut Vec<Scan>)
     let mut conditions = above.to_vec();
     conditions.extend(joins.iter().filter_map(|key| text(key)).map(str::to_owned));
     let children = node.get("Plans").and_then(Value::as_array);
-    if let (Some(schema), Some(name), Some(alias)) =
-        (text("Schema"), text("Relation Name"), text("Alias"))
+    // What is written, and rows whose places are known, are nothing that is looked for.
+    let looks = text("Node Type").is_some_and(|kind| kind.ends_with("Scan") && kind != "Tid Scan");
+    if let (Some(schema), Some(name), Some(alias), true) =
+        (text("Schema"), text("Relation Name"), text("Alias"), looks)
     {
         let name = RelationName::new(schema, name);
         if let Some(table) = catalog.tables.get(&name) {

@@ -29,8 +29,19 @@ pub(super) enum Command {
     /// `[run]` in `watertight.toml`. The command line wins over the environment, the environment over the file.
     #[command(visible_alias = "check")]
     TestDb(Box<TestDb>),
+    /// Show what a run would miss: make mutants of the schema and the queries, each with one defect, and run the checks
+    ///
+    /// Takes the settings and the options of `test-db`. --only and --skip select mutants here, as
+    /// `key-without-tenant:crm.*`; --list says which kinds there are; --shard 1/10 tries a tenth of them. Exit status: 0
+    /// where every defect was noticed, 1 where some were not.
+    Mutate(Box<TestDb>),
     /// Fill a new database with many rows, for demos and load tests; it stays
     Seed(Box<Seed>),
+    /// Work with reports that runs wrote as JSON
+    Report {
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
     /// Look at the schema and write a first watertight.toml and a baseline, with what they leave unchecked
     Init(Box<Init>),
     /// Apply the migrations to a new database, and find out whether they may be run again and undone
@@ -42,6 +53,35 @@ pub(super) enum Command {
         /// The check's id, as reports name it
         check: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// Join the JSON reports of the jobs of a matrix, or of the parts of a run, and end with the worst of their statuses
+    Merge(Merge),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// Reports, as --report json=FILE writes them
+    #[arg(required = true, value_name = "JSON")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reports: ReportsOptions,
+}
+
+impl Merge {
+    /// The files, and what was said by the options' keys. No settings are wanted but those.
+    pub(super) fn into_command_line(self) -> (Vec<PathBuf>, CommandLine) {
+        let format = self.reports.format.map(|format| ("format", vec![format]));
+        let lists = [("report", self.reports.report)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let command_line = CommandLine {
+            options: lists.chain(format).collect(),
+            ..CommandLine::default()
+        };
+        (self.files, command_line)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -206,7 +246,7 @@ struct ChecksOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Reports")]
 struct ReportsOptions {
-    /// Write a report to a file: json=report.json; repeatable
+    /// Write a report to a file: json=report.json; also html, junit, markdown, sarif, tap; repeatable
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<String>,
     /// How the printed report looks: text, json or github [default: text]

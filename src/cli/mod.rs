@@ -3,11 +3,15 @@
 mod arguments;
 mod call;
 mod explain;
+mod failure;
 mod init;
 mod migrate;
+mod mutate;
 mod output;
 mod progress;
+mod report;
 mod seed;
+mod show;
 mod signal;
 mod test_db;
 
@@ -18,7 +22,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::error::{Error, Result};
 use crate::server;
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, ReportCommand};
 
 /// The harness could not do its work.
 const FAILED: u8 = 2;
@@ -64,7 +68,7 @@ fn parse_and_run() -> u8 {
     match runtime.block_on(run(arguments.command)) {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("error: {}", output::disarmed(&error.to_string()));
+            eprintln!("error: {}", output::disarmed(&failure::told(&error)));
             FAILED
         }
     }
@@ -86,9 +90,18 @@ async fn run(command: Command) -> Result<u8> {
         Command::TestDb(options) => {
             signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
         }
+        Command::Mutate(options) => {
+            signal::or_interrupted(Box::pin(mutate::run(options.into_command_line()))).await
+        }
         Command::Seed(options) => {
             let (command_line, folder) = options.into_command_line();
             signal::or_interrupted(Box::pin(seed::run(command_line, folder))).await
+        }
+        Command::Report {
+            command: ReportCommand::Merge(options),
+        } => {
+            let (files, command_line) = options.into_command_line();
+            report::merge(&files, command_line)
         }
         Command::Init(options) => {
             let work = init::run(options.into_command_line());

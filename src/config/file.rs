@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::options::{self, Given, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::model::{Access, Allow, NullMeans, QuerySettings, Settings, StubRoles, nearest};
+use crate::model::{
+    Access, Allow, Equivalent, NullMeans, QuerySettings, Settings, StubRoles, nearest,
+};
 
 /// A value and its place in the file.
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -29,7 +31,14 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         table: root.get_ref(),
     };
     root.known(&[
-        "run", "migrate", "tenant", "access", "generate", "queries", "allow",
+        "run",
+        "migrate",
+        "tenant",
+        "access",
+        "generate",
+        "queries",
+        "allow",
+        "equivalent",
     ])?;
     let folder = path.parent().unwrap_or(Path::new(""));
     folder.clone_into(&mut settings.migrate.folder);
@@ -76,6 +85,11 @@ pub(super) fn read(settings: &mut Settings, path: &Path, text: &str) -> Result<(
         .sections("allow")?
         .iter()
         .map(|(allow, place)| read_allow(allow, place))
+        .collect::<Result<_>>()?;
+    settings.equivalent = root
+        .sections("equivalent")?
+        .iter()
+        .map(|(equivalent, place)| read_equivalent(equivalent, place))
         .collect::<Result<_>>()?;
     if let Some(run) = root.section("run")? {
         read_run(settings, &run)?;
@@ -181,6 +195,17 @@ fn read_allow(section: &Section<'_>, place: &Range<usize>) -> Result<Allow> {
     Ok(Allow {
         check: section.required("check")?,
         object: section.required("object")?,
+        reason: section.required("reason")?,
+        place: section.source.place(place),
+    })
+}
+
+fn read_equivalent(section: &Section<'_>, place: &Range<usize>) -> Result<Equivalent> {
+    section.known(&["mutant", "object", "detail", "reason"])?;
+    Ok(Equivalent {
+        mutant: section.required("mutant")?,
+        object: section.required("object")?,
+        detail: section.text("detail")?.unwrap_or_else(|| "*".to_owned()),
         reason: section.required("reason")?,
         place: section.source.place(place),
     })
@@ -380,15 +405,19 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of an array of tables, and their places.
-    fn sections(&self, key: &str) -> Result<Vec<(Section<'a>, Range<usize>)>> {
+    fn sections(&self, key: &'a str) -> Result<Vec<(Section<'a>, Range<usize>)>> {
         let Some(value) = self.table.get(key) else {
             return Ok(Vec::new());
+        };
+        let name = match key {
+            "allow" => "[[allow]]",
+            _ => "[[equivalent]]",
         };
         let section = |value: &'a Value<'a>| {
             let table = value.get_ref().as_table()?;
             let section = Section {
                 source: self.source,
-                name: "[[allow]]",
+                name,
                 table,
             };
             Some((section, value.span()))
@@ -397,6 +426,6 @@ impl<'a> Section<'a> {
             .get_ref()
             .as_array()
             .and_then(|array| array.iter().map(section).collect());
-        sections.map_or_else(|| self.refuse(key, "sections, [[allow]]"), Ok)
+        sections.map_or_else(|| self.refuse(key, &format!("sections, {name}")), Ok)
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::execute;
 use crate::error::{Doing, Error, Result};
-use crate::model::{Access, Catalog, RelationName, literal, quoted};
+use crate::model::{Access, Catalog, MigrateAs, RelationName, literal, quoted};
 use crate::server::{Login, Server};
 
 /// Owns the databases where the administrator is a superuser.
@@ -20,7 +20,7 @@ const MEMBER: &str = "watertight_application";
 pub(super) const MARK: &str = "made by watertight";
 
 /// Makes sure of a role that owns databases and is no superuser.
-pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<Login> {
+pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection) -> Result<()> {
     // Others may be at it at the same time, and a role takes one change at a time.
     execute(
         maintenance,
@@ -33,7 +33,24 @@ pub(super) async fn ensure_owner(server: &Server, maintenance: &mut PgConnection
         "SELECT pg_advisory_unlock(hashtext('watertight owner'))",
     )
     .await?;
-    login
+    login.map(drop)
+}
+
+/// Whether databases belong to a role of the harness's own.
+pub(super) fn owns(server: &Server, migrate_as: MigrateAs) -> bool {
+    migrate_as == MigrateAs::Owner && server.is_superuser()
+}
+
+/// Who owns databases.
+#[must_use]
+pub fn owner_of(server: &Server, migrate_as: MigrateAs) -> Login {
+    if !owns(server, migrate_as) {
+        return server.administrator().clone();
+    }
+    Login {
+        role: OWNER.to_owned(),
+        password: Some(password(server, OWNER)),
+    }
 }
 
 /// How to log in as the application's role: a role that could see everything is refused by name.
@@ -49,6 +66,37 @@ pub async fn application_login(
     catalog: &Catalog,
     access: &Access,
 ) -> Result<Login> {
+    let name = &access.role;
+    refuse_vacuous(catalog, access)?;
+    if !server.is_disposable() {
+        let member = ensure_role(server, maintenance, MEMBER, "", MARK).await?;
+        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
+        execute(maintenance, &sql).await?;
+        if !server.is_superuser() {
+            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
+            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
+            execute(maintenance, &sql).await?;
+        }
+        return Ok(member);
+    }
+    let password = password(server, name);
+    let sql = format!(
+        "ALTER ROLE {} LOGIN PASSWORD {}",
+        quoted(name),
+        literal(&password)
+    );
+    execute_quietly(maintenance, &sql, name).await?;
+    Ok(Login {
+        role: name.clone(),
+        password: Some(password),
+    })
+}
+
+/// Refuses a role that could see everything, by its name and with the statement that makes a right one.
+///
+/// # Errors
+/// [`Error::Usage`] for a role that is missing or that would make every test vacuous.
+pub fn refuse_vacuous(catalog: &Catalog, access: &Access) -> Result<()> {
     let name = &access.role;
     let Some(role) = catalog.roles.get(name) else {
         return Err(Error::Usage(format!(
@@ -76,31 +124,13 @@ pub async fn application_login(
             ),
         );
     }
-    if let Some((table, mend)) = unforced(catalog, &BTreeSet::from([name.clone()])) {
+    // Who is a member of the owner is as good as the owner.
+    let owners = catalog.rights_of(name).into_iter().map(str::to_owned);
+    let owners: BTreeSet<String> = owners.collect();
+    if let Some((table, mend)) = unforced(catalog, &owners) {
         return vacuous(format!("it owns {table}"), mend);
     }
-    if !server.is_disposable() {
-        let member = ensure_role(server, maintenance, MEMBER, "", MARK).await?;
-        let sql = format!("GRANT {} TO {}", quoted(name), quoted(MEMBER));
-        execute(maintenance, &sql).await?;
-        if !server.is_superuser() {
-            // Queries that run in a tenant's context are tried in the administrator's session, as the role.
-            let sql = format!("GRANT {} TO CURRENT_USER", quoted(name));
-            execute(maintenance, &sql).await?;
-        }
-        return Ok(member);
-    }
-    let password = password(server, name);
-    let sql = format!(
-        "ALTER ROLE {} LOGIN PASSWORD {}",
-        quoted(name),
-        literal(&password)
-    );
-    execute_quietly(maintenance, &sql, name).await?;
-    Ok(Login {
-        role: name.clone(),
-        password: Some(password),
-    })
+    Ok(())
 }
 
 /// A table whose owner is among these roles and is not held to its policies, and how that is mended.

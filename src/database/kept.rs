@@ -38,18 +38,6 @@ pub async fn keep(maintenance: &mut PgConnection, name: &str) -> Result<()> {
     drop_idle(maintenance, &many).await
 }
 
-/// Drops databases of a run's, whoever is connected to them.
-///
-/// # Errors
-/// [`crate::Error::Database`] when the server refuses it; the next run tries again.
-pub async fn remove(maintenance: &mut PgConnection, names: &[String]) -> Result<()> {
-    for name in names {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-        execute(maintenance, &sql).await?;
-    }
-    Ok(())
-}
-
 /// Drops databases of ours, but for those that somebody is connected to.
 pub(super) async fn drop_idle(maintenance: &mut PgConnection, condition: &str) -> Result<()> {
     let sql = format!("SELECT datname::text FROM pg_database WHERE {condition}");

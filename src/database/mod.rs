@@ -1,31 +1,32 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod desk;
+mod errand;
 mod fresh;
 mod inherited;
 mod kept;
 mod lease;
 mod partition;
+mod pool;
 mod published;
 mod tenants;
 mod tool;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row as _};
 
-pub use application::{application_login, application_of};
-pub use kept::{keep, remove};
+pub use application::{application_login, application_of, owner_of, refuse_vacuous};
+pub use desk::{Claim, Desk, How, Order};
+pub use kept::keep;
 pub use partition::complete_partitions;
 pub use tenants::Lasting;
 
 use self::inherited::inherited;
 use crate::error::{Doing, Error, Result};
 use crate::migration::{Applied, MigrationSet, apply, prepare};
-use crate::model::{Catalog, MigrateAs, literal, quoted};
+use crate::model::{Catalog, MigrateAs, quoted};
 use crate::server::{Login, Server};
-
-/// Changes whenever a template made by an earlier harness would not do any more.
-const FORMAT: u32 = 1;
 
 /// The databases of one run. Everything that it makes is registered and removed at the end, or by the next run.
 pub struct Databases<'a> {
@@ -70,12 +71,10 @@ impl<'a> Databases<'a> {
         let mut maintenance = connect(&options).await?;
         let lease = lease::Lease::take(&mut maintenance).await?;
         lease::remove_leftovers(&mut maintenance).await?;
-        let owner = match migrate_as {
-            MigrateAs::Owner if server.is_superuser() => {
-                application::ensure_owner(server, &mut maintenance).await?
-            }
-            _ => server.administrator().clone(),
-        };
+        if application::owns(server, migrate_as) {
+            application::ensure_owner(server, &mut maintenance).await?;
+        }
+        let owner = application::owner_of(server, migrate_as);
         Ok(Self {
             server,
             maintenance,
@@ -91,8 +90,7 @@ impl<'a> Databases<'a> {
     /// Makes the template.
     async fn apply(&mut self, migrations: &MigrationSet) -> Result<Applied> {
         let template = self.template.clone();
-        let comment = format!("watertight template {FORMAT} {}", migrations.digest());
-        self.create(&template, "template0", &comment).await?;
+        self.create(&template, "template0").await?;
         let stubs = migrations.stubs_roles || !migrations.stubs.is_empty();
         if stubs && !self.server.is_disposable() {
             return Err(Error::Usage(
@@ -154,7 +152,7 @@ impl<'a> Databases<'a> {
     pub async fn clone_of(&mut self, database: &str) -> Result<String> {
         self.clones += 1;
         let name = format!("watertight_{}_{}", self.lease.id(), self.clones);
-        self.create(&name, database, "watertight clone").await?;
+        self.create(&name, database).await?;
         Ok(name)
     }
 
@@ -184,32 +182,31 @@ impl<'a> Databases<'a> {
         connection.close().await.doing("close a connection")
     }
 
-    async fn create(&mut self, name: &str, template: &str, comment: &str) -> Result<()> {
-        // Copying files beats writing the clone through the log by three times; `template0` has no choice to make.
-        let strategy = "STRATEGY FILE_COPY";
-        let owner = quoted(&self.owner.role);
-        execute(
-            &mut self.maintenance,
-            &format!(
-                "CREATE DATABASE {} TEMPLATE {} OWNER {owner} {strategy}",
-                quoted(name),
-                quoted(template)
-            ),
-        )
-        .await?;
+    /// Drops one of the clones, to which nobody may be connected.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`] when the server refuses it; it is tried again with the others.
+    pub async fn drop_clone(&mut self, name: &str) -> Result<()> {
+        let sql = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+        execute(&mut self.maintenance, &sql).await?;
+        self.made.retain(|made| made != name);
+        Ok(())
+    }
+
+    /// The template's name.
+    #[must_use]
+    pub fn template_name(&self) -> &str {
+        &self.template
+    }
+
+    async fn create(&mut self, name: &str, template: &str) -> Result<()> {
+        let sql = creation(name, template, &self.owner.role);
+        execute(&mut self.maintenance, &sql).await?;
         self.made.push(name.to_owned());
-        if template != "template0" {
-            execute(&mut self.maintenance, &inherited(template, name)).await?;
+        if template == "template0" {
+            return Ok(());
         }
-        execute(
-            &mut self.maintenance,
-            &format!(
-                "COMMENT ON DATABASE {} IS {}",
-                quoted(name),
-                literal(&format!("{} ({comment})", self.lease.mark()))
-            ),
-        )
-        .await
+        execute(&mut self.maintenance, &inherited(template, name)).await
     }
 
     /// Leaves the databases to a server that is about to be removed.
@@ -257,6 +254,18 @@ impl<'a> Databases<'a> {
     }
 }
 
+/// The statement that makes a database of ours.
+fn creation(name: &str, template: &str, owner: &str) -> String {
+    // Copying files beats writing the clone through the log by three times; `template0` has no choice to make.
+    format!(
+        "CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY CONNECTION LIMIT {}",
+        quoted(name),
+        quoted(template),
+        quoted(owner),
+        lease::MARK
+    )
+}
+
 /// Opens a session in which messages are in English.
 ///
 /// # Errors
@@ -280,4 +289,14 @@ pub async fn execute(connection: &mut PgConnection, sql: &str) -> Result<()> {
             "run `{}`",
             sql.chars().take(120).collect::<String>()
         ))
+}
+
+/// The first column of a statement's first row, in one round trip: a prepared statement takes two.
+async fn scalar<T>(connection: &mut PgConnection, sql: String, doing: &str) -> Result<Option<T>>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_optional(connection);
+    let row = row.await.doing(doing)?;
+    row.map(|row| row.try_get(0)).transpose().doing(doing)
 }

@@ -13,7 +13,7 @@ const LOCK_SPACE: i32 = 0x7761_7474;
 const MARK: &str = "watertight template: ";
 
 /// So many templates stay on a server; the oldest go first.
-const TEMPLATES: u32 = 8;
+const TEMPLATES: u32 = 16;
 
 impl Databases<'_> {
     /// The note of a published template, where it is there.
@@ -28,8 +28,7 @@ impl Databases<'_> {
         .fetch_optional(&mut self.maintenance)
         .await
         .doing("look for a template")?;
-        let comment = comment.flatten();
-        Ok(comment.and_then(|text| text.strip_prefix(MARK).map(str::to_owned)))
+        Ok(comment.flatten().and_then(|comment| note(&comment)))
     }
 
     /// Makes a template of one of these databases, to which nobody may be connected. It is no longer one of these.
@@ -115,4 +114,9 @@ impl Databases<'_> {
     pub fn release(&mut self, name: &str) {
         self.made.retain(|made| made != name);
     }
+}
+
+/// The note in a published template's comment.
+pub(super) fn note(comment: &str) -> Option<String> {
+    comment.strip_prefix(MARK).map(str::to_owned)
 }

@@ -60,6 +60,10 @@ pub(super) fn accept_and_write(
         _ => baseline,
     };
     let unused = accept(report, &settings.allow, baseline.as_ref());
+    for run in &mut report.runs {
+        // What is unused on one version may be what is accepted on another.
+        accept(run, &settings.allow, baseline.as_ref());
+    }
     if !run.is_full() {
         return Ok(());
     }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::place;
+use super::attacked::{Objects, count};
+use super::{jobs, place};
 use crate::check::{self, Check, Scene, coverage};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Tally,
-    Verdict,
+    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Shard,
+    Tally, Verdict,
 };
-use crate::run::{Arena, run};
+use crate::run::Arena;
 use crate::server::Server;
 
 /// A check may ask for a follow-up so often.
@@ -32,7 +33,7 @@ pub(super) struct Judged {
 /// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
 /// the acting tenant's rows.
 pub(super) async fn judge(
-    arena: &Arena<'_>,
+    arenas: &[Arena<'_>],
     scene: Scene<'_>,
     settings: &RunSettings,
     progress: &dyn Fn(&str),
@@ -44,20 +45,33 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let selected = check::ALL
-        .iter()
-        .flat_map(|check| check.plan(scene))
-        .filter(|case| settings.selects(case.check, &case.object))
-        .enumerate()
-        .filter(|(number, _)| {
-            let shard = settings.shard;
-            shard.is_none_or(|shard| number % shard.count.max(1) + 1 == shard.index)
-        })
-        .map(|(_, case)| case);
-    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
-    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = selected.enumerate().unzip();
+    let selected = planned(scene, &|case| settings.selects(case.check, &case.object));
+    let open = match settings.shard {
+        Some(shard) => part(selected, shard),
+        None => selected,
+    };
     let queried = |object: &str| settings.selects("query-interference", object);
-    let (mut coverage, mut branches) = coverage::open(scene, &queried);
+    judge_cases(arenas, scene, open, &queried, progress).await
+}
+
+/// The cases of all checks that are selected.
+pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec<Case> {
+    let checks = check::ALL.iter();
+    let cases = checks.flat_map(|check| check.plan(scene));
+    cases.filter(|case| selected(case)).collect()
+}
+
+/// Runs and judges cases, and finds which branches of these queries make a difference.
+pub(super) async fn judge_cases(
+    arenas: &[Arena<'_>],
+    scene: Scene<'_>,
+    open: Vec<Case>,
+    queried: &dyn Fn(&str) -> bool,
+    progress: &dyn Fn(&str),
+) -> Result<(Vec<Judged>, Coverage)> {
+    // A case and its follow-ups keep their place: of several ways, the first that was planned is told.
+    let (mut numbers, mut open): (Vec<usize>, Vec<Case>) = open.into_iter().enumerate().unzip();
+    let (mut coverage, mut branches) = coverage::open(scene, queried);
     let mut judged = Vec::new();
     for round in 0..=FOLLOW_UPS {
         let planned = open.len();
@@ -65,7 +79,7 @@ pub(super) async fn judge(
         if round < 2 {
             open.extend(coverage::cases(scene, &branches, round == 0));
         }
-        let mut observations = run(arena, &open, progress).await?;
+        let mut observations = jobs::spread(arenas, &open, progress).await?;
         let probed = observations.split_off(planned);
         coverage::close(&mut branches, &open.split_off(planned), &probed);
         let mut again = Vec::new();
@@ -99,6 +113,20 @@ pub(super) async fn judge(
     Ok((judged, coverage))
 }
 
+/// The cases of a part of the run. All ways to attack an object are in one part, so that what is told of it is whole, and
+/// every check has its objects in all parts.
+fn part(cases: Vec<Case>, shard: Shard) -> Vec<Case> {
+    let mut numbers: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+    let mine = cases.into_iter().filter(|case| {
+        let next = numbers.len();
+        let number = numbers
+            .entry((case.check, case.object.clone()))
+            .or_insert(next);
+        *number % shard.count.max(1) + 1 == shard.index
+    });
+    mine.collect()
+}
+
 /// What is said of branches that made no difference.
 pub(super) fn unmet(coverage: &Coverage) -> Option<String> {
     let shown = coverage
@@ -130,8 +158,12 @@ pub(super) fn fill(
 ) {
     let mut findings: BTreeMap<(String, String), (Finding, usize)> = BTreeMap::new();
     let mut inconclusive: BTreeMap<(&'static str, String), String> = BTreeMap::new();
+    let objects = Objects::of(scene);
     for judged in judged {
         let case = judged.case;
+        if let Some(attacked) = objects.attacked(&case) {
+            count(report.attacks.entry(attacked).or_default(), &judged.verdict);
+        }
         let tally = report.checks.entry(case.check).or_default();
         tally.cases += 1;
         match judged.verdict {
@@ -194,6 +226,7 @@ pub(super) fn fill(
             object,
             reason,
             accepted: false,
+            versions: Vec::new(),
         })
         .collect();
     report.inconclusive.extend(vacuous(report, scene));
@@ -216,6 +249,7 @@ fn vacuous(report: &Report, scene: Scene<'_>) -> Vec<Inconclusive> {
             object: object.to_owned(),
             reason,
             accepted: false,
+            versions: Vec::new(),
         });
     };
     if report.schema.tables == 0 {

@@ -6,8 +6,12 @@
 mod accepted;
 pub(crate) mod application;
 mod assemble;
+mod attacked;
 mod fill;
+mod jobs;
+mod matrix;
 mod migrate;
+mod mutate;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -31,15 +35,15 @@ pub use survey::Survey;
 
 use sqlx::{Connection as _, PgConnection};
 
-use crate::check::Scene;
+use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::{MigrationSet, Reading, Tool};
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Query, Regression, RelationName, Report, SchemaFacts, ServerFacts,
-    Settings, Tenancy, Timings, WorldKind, Worlds,
+    Catalog, Cell, DatasetFacts, Explained, Query, Regression, RelationName, Report, SchemaFacts,
+    ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -159,14 +163,25 @@ impl Harness {
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
-    /// being done.
+    /// being done. Several major versions are run one after the other, and their reports merged.
     ///
     /// # Errors
     /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
     pub async fn run(&self, progress: &dyn Fn(&str)) -> Result<Report> {
-        let started = Instant::now();
+        if self.settings.run.postgres.len() > 1 {
+            return matrix::run(self, progress).await;
+        }
         let baseline = accepted::read_baseline(&self.settings)?;
         let stored = regressions::read(&self.settings)?;
+        let mut report = self.run_once(stored.clone(), progress).await?;
+        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
+        regressions::write(&self.settings, stored, &mut report);
+        Ok(report)
+    }
+
+    /// A run on one server; nothing of its report is accepted yet.
+    async fn run_once(&self, stored: Vec<Regression>, progress: &dyn Fn(&str)) -> Result<Report> {
+        let started = Instant::now();
         progress("reading migrations");
         if self.settings.run.record && self.settings.run.command.is_empty() {
             return Err(Error::Usage(
@@ -176,7 +191,7 @@ impl Harness {
         }
         let input = Input {
             migrations: self.migrations()?,
-            stored: stored.clone(),
+            stored,
             sources: Sources::read(&self.settings)?,
         };
         progress("starting a server");
@@ -193,10 +208,8 @@ impl Harness {
         } else {
             server.stop().await
         };
-        let mut report = result?;
+        let report = result?;
         ended?;
-        accepted::accept_and_write(&self.settings, baseline, &mut report)?;
-        regressions::write(&self.settings, stored, &mut report);
         Ok(report)
     }
 
@@ -307,11 +320,7 @@ impl Harness {
         let seed = prepare::seed(&self.settings.run)?;
         schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let mut genes = self.genes(seed);
-        if let Some(queries) = queries {
-            genes.kinds.insert(WorldKind::Poisoned);
-            genes.wishes = crate::query::wishes(&schema.catalog, queries);
-        }
+        let genes = self.genes_for(seed, &schema.catalog, queries);
         let (worlds, _) = self
             .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
@@ -363,6 +372,16 @@ impl Harness {
             self.settings.run.organisations,
             self.settings.run.rows,
         )
+    }
+
+    /// Likewise, for what these queries look for.
+    fn genes_for(&self, seed: Seed, catalog: &Catalog, queries: Option<&[Query]>) -> Genes {
+        let mut genes = self.genes(seed);
+        if let Some(queries) = queries {
+            genes.kinds.insert(WorldKind::Poisoned);
+            genes.wishes = crate::query::wishes(catalog, queries);
+        }
+        genes
     }
 
     /// Makes worlds that the server accepts, and loads the rows of the seeded database.
@@ -418,6 +437,66 @@ impl Harness {
             worlds: &ground.worlds,
             queries: &sources.queries,
         };
+        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
+        let mut arenas = Vec::new();
+        for number in 0..jobs {
+            let seeded = match number {
+                0 => ground.seeded.clone(),
+                _ => databases.clone_of(&ground.seeded).await?,
+            };
+            arenas.push(self.arena(server, databases, &ground, &seeded).await?);
+        }
+        let [arena, ..] = arenas.as_slice() else {
+            return Err(Error::Usage("--jobs: there must be one".to_owned()));
+        };
+        let run = &self.settings.run;
+        let mut remarks = Vec::new();
+        let replayed =
+            regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
+        let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
+        regressions::add(&mut judged, replayed);
+        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
+        let instant = ground.seed.instant;
+        let limits = run.shrink;
+        shrink::shrink(
+            arena,
+            &generator,
+            instant,
+            scene,
+            limits,
+            &mut judged,
+            progress,
+        )
+        .await?;
+        let mut report = self.facts(server, &ground);
+        report.schema.queries = sources.queries.len();
+        remarks.extend(assemble::unmet(&coverage));
+        report.coverage = coverage;
+        report.timings.check = since(started);
+        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
+        report.remarks.extend(remarks);
+        sources.tell(&mut report);
+        let major = report.major().to_owned();
+        for case in &mut report.inconclusive {
+            case.versions = vec![major.clone()];
+        }
+        report.shard = self.settings.run.shard;
+        report.explained = explained();
+        report.sources = place::sources(&report);
+        if self.settings.run.keep {
+            report.kept = kept(server, &ground, databases.owner());
+        }
+        Ok((report, ground.seeded.clone()))
+    }
+
+    /// The databases that a job's cases run on: a seeded one, and others beside it.
+    async fn arena<'a>(
+        &'a self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        ground: &'a Ground,
+        seeded: &str,
+    ) -> Result<Arena<'a>> {
         let blank = databases.clone_template(&ground.schema.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
         // hold, and the owner's for its.
@@ -435,8 +514,8 @@ impl Harness {
         } else {
             None
         };
-        let arena = Arena {
-            seeded: databases.administrator(&ground.seeded),
+        Ok(Arena {
+            seeded: databases.administrator(seeded),
             blank: databases.administrator(&blank),
             application,
             thrown,
@@ -447,38 +526,7 @@ impl Harness {
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
-        };
-        let run = &self.settings.run;
-        let mut remarks = Vec::new();
-        let replayed =
-            regressions::replay(&arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let (mut judged, coverage) = assemble::judge(&arena, scene, run, progress).await?;
-        regressions::add(&mut judged, replayed);
-        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
-        let instant = ground.seed.instant;
-        let limits = run.shrink;
-        shrink::shrink(
-            &arena,
-            &generator,
-            instant,
-            scene,
-            limits,
-            &mut judged,
-            progress,
-        )
-        .await?;
-        let mut report = self.facts(server, &ground);
-        report.schema.queries = sources.queries.len();
-        remarks.extend(assemble::unmet(&coverage));
-        report.coverage = coverage;
-        report.timings.check = since(started);
-        assemble::fill(&mut report, judged, &ground.migrations, scene, server);
-        report.remarks.extend(remarks);
-        sources.tell(&mut report);
-        if self.settings.run.keep {
-            report.kept = kept(server, &ground, databases.owner());
-        }
-        Ok((report, ground.seeded.clone()))
+        })
     }
 
     /// What the report says of server, schema and rows.
@@ -553,7 +601,7 @@ impl Harness {
             [one] => Some(*one),
             _ => {
                 return Err(Error::Usage(
-                    "several versions in one run are not served yet: run once with each --postgres"
+                    "several versions at once are for the checks alone: name one by --postgres"
                         .to_owned(),
                 ));
             }
@@ -597,6 +645,36 @@ impl Harness {
             message,
         }
     }
+}
+
+/// What the checks look for, by their ids.
+pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
+    let pages = check::ALL.iter().map(|check| check.page());
+    let explained = pages.map(|page| {
+        let why = page.why.replace('\n', " ");
+        (
+            page.id,
+            Explained {
+                title: page.title.to_owned(),
+                why,
+            },
+        )
+    });
+    explained.collect()
+}
+
+/// Loads the rows of the seeded database.
+async fn seed_with(
+    connection: &mut PgConnection,
+    catalog: &Catalog,
+    tenancy: &Tenancy,
+    worlds: &Worlds,
+    socket: bool,
+) -> Result<()> {
+    execute(connection, "BEGIN").await?;
+    let layout = Layout::of(catalog, tenancy, worlds, socket);
+    load_all(connection, layout, &worlds.seeded()).await?;
+    execute(connection, "COMMIT").await
 }
 
 /// Milliseconds since then.

@@ -1,8 +1,14 @@
 //! Where in the user's files the object of a finding was made.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
 use crate::check::Scene;
 use crate::migration::{MigrationSet, ObjectKind};
-use crate::model::{Finding, Place, Table};
+use crate::model::{Finding, Place, Report, Severity, Table};
+
+/// Bytes of a file that are kept to show lines of.
+const MOST_SHOWN: u64 = 4 << 20;
 
 /// The place of a finding's object, where its text can be found.
 pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>) -> Option<Place> {
@@ -27,6 +33,23 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
         let (kind, name) = part(table, &finding.object)?;
         migrations.locate(kind, &table.name, &name)
     })
+}
+
+/// The files that findings are places in, as far as they can be read: they are shown, and no more hangs on them.
+pub(super) fn sources(report: &Report) -> BTreeMap<String, String> {
+    let open = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note);
+    let files: BTreeSet<&String> = open
+        .filter_map(|finding| Some(&finding.place.as_ref()?.file))
+        .collect();
+    let texts = files.into_iter().filter_map(|file| {
+        let small = fs::metadata(file).is_ok_and(|facts| facts.len() <= MOST_SHOWN);
+        let text = small.then(|| fs::read_to_string(file).ok()).flatten()?;
+        Some((file.clone(), text))
+    });
+    texts.collect()
 }
 
 /// Which part of the table the object is.

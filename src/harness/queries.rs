@@ -223,6 +223,7 @@ impl Sources {
                 object: "queries".to_owned(),
                 reason: reason.clone(),
                 accepted: false,
+                versions: Vec::new(),
             }));
         report.inconclusive.sort();
         let shown = self.queries.iter().filter_map(|query| {
@@ -311,7 +312,8 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-async fn describe(connection: &mut PgConnection, query: &mut Query) -> Result<()> {
+/// Asks the server for the types of a query's parameters, and notes on it where it won't be prepared.
+pub(super) async fn describe(connection: &mut PgConnection, query: &mut Query) -> Result<()> {
     execute(connection, "DEALLOCATE ALL; BEGIN").await?;
     if let Some(look) = query.looking() {
         execute(connection, &look).await?;

@@ -58,7 +58,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
     let roles = rows::<Role>(connection, "roles", ROLES).await?;
     let sequences = sequences::read(connection).await?;
     let views = views::read(connection).await?;
-    let definers = functions::definers(connection).await?;
+    let (definers, invokers) = functions::read(connection).await?;
     let types = types::read(connection, &tables).await?;
     let functions = rows::<RawFunction>(connection, "functions", FUNCTIONS).await?;
     Ok(Catalog {
@@ -71,6 +71,7 @@ pub async fn introspect(connection: &mut PgConnection) -> Result<Catalog> {
         sequences,
         views,
         definers,
+        invokers,
         functions: functions.into_iter().map(|f| (f.name, f.source)).collect(),
     })
 }
@@ -310,6 +311,7 @@ struct RawIndex {
     constraint: bool,
     predicate: Option<String>,
     nulls_not_distinct: bool,
+    definition: String,
 }
 
 #[derive(Deserialize)]
@@ -337,6 +339,7 @@ impl RawIndex {
             constraint: self.constraint,
             predicate: self.predicate,
             nulls_not_distinct: self.nulls_not_distinct,
+            definition: self.definition,
         }
     }
 }
@@ -405,7 +408,10 @@ fn indexes_sql() -> String {
             coalesce((SELECT json_agg(o.oprname ORDER BY u.i) FROM pg_constraint k, unnest(k.conexclop) WITH ORDINALITY u(n, i)
               JOIN pg_operator o ON o.oid = u.n WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')), '[]') AS operators,
             EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint,
-            pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct
+            pg_get_expr(x.indpred, x.indrelid) AS predicate, x.indnullsnotdistinct AS nulls_not_distinct,
+            coalesce((SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
+                WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x') LIMIT 1),
+              replace(pg_get_indexdef(x.indexrelid), ' ON ONLY ', ' ON ')) AS definition
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE {USER_TABLES} AND NOT i.relispartition ORDER BY i.relname"

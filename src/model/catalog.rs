@@ -21,6 +21,8 @@ pub struct Catalog {
     pub views: BTreeMap<RelationName, View>,
     /// Functions with the rights of their owner (`SECURITY DEFINER`), in the order of their names; no triggers.
     pub definers: Vec<Definer>,
+    /// Functions with the rights of who calls them, likewise.
+    pub invokers: Vec<Definer>,
     /// The text of functions that CHECKs may call, by name.
     pub functions: BTreeMap<String, String>,
 }
@@ -37,6 +39,16 @@ impl Catalog {
     #[must_use]
     pub fn root(&self, object: &str) -> Option<&Table> {
         self.roots().find(|table| table.name.is(object))
+    }
+
+    /// A role, those that it is a member of, and `public`: whose privileges it has.
+    #[must_use]
+    pub fn rights_of<'a>(&'a self, role: &'a str) -> Vec<&'a str> {
+        let mut roles = vec!["public", role];
+        if let Some(role) = self.roles.get(role) {
+            roles.extend(role.member_of.iter().map(String::as_str));
+        }
+        roles
     }
 
     /// The table that a query means by this name: in its schema, in the first of those that are looked in, in `public`, or
@@ -96,9 +108,11 @@ pub struct View {
     pub privileges: BTreeMap<String, Vec<String>>,
 }
 
-/// A function that has the rights of its owner, whoever calls it.
+/// A function, and whether it has the rights of its owner, whoever calls it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definer {
+    /// `SECURITY DEFINER`.
+    pub definer: bool,
     /// The schema.
     pub schema: String,
     /// The name within the schema.
@@ -367,6 +381,8 @@ pub struct Index {
     pub predicate: Option<String>,
     /// NULLs are equal to each other.
     pub nulls_not_distinct: bool,
+    /// How it was made, as Postgres prints it: of a constraint what stands behind its name, else `CREATE INDEX …`.
+    pub definition: String,
 }
 
 impl Index {

@@ -99,6 +99,8 @@ pub struct Inconclusive {
     pub reason: String,
     /// Accepted by `[[allow]]` or the baseline.
     pub accepted: bool,
+    /// The major versions of Postgres on which it could not be judged; none says that of every one.
+    pub versions: Vec<String>,
 }
 
 impl Inconclusive {

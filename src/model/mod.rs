@@ -1,12 +1,15 @@
 //! The data of the house: plain types that every room may know and that know no room.
 
+mod attacked;
 mod case;
 mod catalog;
+mod clause;
 mod counterexample;
 mod dataset;
 mod datum;
 mod finding;
 mod glob;
+mod mutation;
 mod name;
 mod nearest;
 mod query;
@@ -22,6 +25,7 @@ mod token;
 mod trial;
 mod wish;
 
+pub use attacked::{Actor, Attacked, Explained};
 pub use case::{
     Attempt, Case, Context, Defect, Observation, Output, Purpose, Refusal, Session, Stage, Verdict,
 };
@@ -34,6 +38,7 @@ pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value}
 pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
+pub use mutation::{Equivalent, Fate, Mutation, Named, Notice, Tried};
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;
 pub use query::{LOOKING, Query, QueryTenant, Returns};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Inconclusive, Satisfied, Severity};
+use super::{Attacked, Explained, Finding, Inconclusive, Satisfied, Severity, Shard};
 
 /// The verdict of a run; the worst of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub enum RunVerdict {
     Inconclusive,
     /// At least one leak (or denied weakness) that is not accepted.
     Leaked,
+    /// The harness could not do its work on one of several versions or parts.
+    Failed,
 }
 
 impl RunVerdict {
@@ -23,15 +25,17 @@ impl RunVerdict {
             Self::Held => "held",
             Self::Inconclusive => "inconclusive",
             Self::Leaked => "leaked",
+            Self::Failed => "error",
         }
     }
 
-    /// The exit status of a run that ends so. (2, the harness could not do its work, is an `Error`.)
+    /// The exit status of a run that ends so. (Of a run by itself, 2 is an `Error`.)
     #[must_use]
     pub fn exit_status(self) -> u8 {
         match self {
             Self::Held => 0,
             Self::Leaked => 1,
+            Self::Failed => 2,
             Self::Inconclusive => 4,
         }
     }
@@ -147,6 +151,10 @@ pub struct Report {
     pub dataset: DatasetFacts,
     /// By id of the check.
     pub checks: BTreeMap<&'static str, Tally>,
+    /// What the checks look for, by their ids.
+    pub explained: BTreeMap<&'static str, Explained>,
+    /// What was attacked, as whom and how, and what came of it.
+    pub attacks: BTreeMap<Attacked, Tally>,
     /// In order of severity, check and object.
     pub findings: Vec<Finding>,
     /// In order of check and object.
@@ -161,12 +169,20 @@ pub struct Report {
     pub timings: Timings,
     /// By object, the text of a query whose name says nothing of it.
     pub texts: BTreeMap<String, String>,
+    /// By file, the text that findings are places in.
+    pub sources: BTreeMap<String, String>,
     /// How to open the kept database: lines for a person.
     pub kept: Vec<String>,
     /// Weaknesses fail the run too.
     pub deny_weakness: bool,
     /// A setting that the run showed to be wrong: the run has failed, whatever it found.
     pub mistake: Option<Mistake>,
+    /// The part of the run that this is of.
+    pub shard: Option<Shard>,
+    /// Why the harness could not do its work: of a run among several, of which the others have something to say.
+    pub failure: Option<String>,
+    /// What this was merged from: a run for each version, shard or report. They were merged from none.
+    pub runs: Vec<Report>,
 }
 
 /// A setting that the run showed to be wrong: an `[[allow]]` that matched nothing.
@@ -179,18 +195,30 @@ pub struct Mistake {
 }
 
 impl Report {
+    /// The major version of the server, as findings name it.
+    #[must_use]
+    pub fn major(&self) -> &str {
+        self.server.version.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether a finding of this report fails it.
+    #[must_use]
+    pub fn fails(&self, finding: &Finding) -> bool {
+        !finding.accepted
+            && match finding.severity {
+                Severity::Leak => true,
+                Severity::Weakness => self.deny_weakness,
+                Severity::Note => false,
+            }
+    }
+
     /// The worst of what is not accepted.
     #[must_use]
     pub fn verdict(&self) -> RunVerdict {
-        let fails = |finding: &Finding| {
-            !finding.accepted
-                && match finding.severity {
-                    Severity::Leak => true,
-                    Severity::Weakness => self.deny_weakness,
-                    Severity::Note => false,
-                }
-        };
-        if self.findings.iter().any(fails) {
+        let failed = |report: &Self| report.failure.is_some();
+        if failed(self) || self.runs.iter().any(failed) {
+            RunVerdict::Failed
+        } else if self.findings.iter().any(|finding| self.fails(finding)) {
             RunVerdict::Leaked
         } else if self.inconclusive.iter().any(|case| !case.accepted) {
             RunVerdict::Inconclusive

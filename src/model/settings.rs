@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Access, NullMeans, ShrinkLimits, glob};
+use super::{Access, Equivalent, NullMeans, ShrinkLimits, glob};
 
 /// Everything that a run can be told.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub access: Option<Access>,
     /// Accepted findings and inconclusives.
     pub allow: Vec<Allow>,
+    /// Mutants by which no row can cross.
+    pub equivalent: Vec<Equivalent>,
 }
 
 /// Values of the user's own, in Postgres' text form: `[generate]`.

@@ -123,6 +123,13 @@ pub fn bindings(
                     written: false,
                 };
                 let values = binder.values(rank, false, Some(foreign));
+                // Where several name rows of one table, each by itself, beside the organisation's own.
+                let several = binder.of_group(group);
+                for number in several.iter().filter(|_| several.len() > 1) {
+                    let mut mixed = binder.values(rank, false, None);
+                    mixed[number - 1].clone_from(&values[number - 1]);
+                    add(format!("{label} as ${number}"), mixed, false);
+                }
                 add(label, values, false);
             }
         }

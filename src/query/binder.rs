@@ -47,6 +47,15 @@ impl<'a> Binder<'a> {
         tables
     }
 
+    /// The parameters that look for rows of a table by their id.
+    pub(super) fn of_group(&self, group: &RelationName) -> Vec<usize> {
+        let looks = |source: &Source| matches!(source, Source::Column { table, by: '=', .. } if table == group);
+        let sources = self.inferred.sources.iter();
+        let of = sources
+            .filter(|(number, sources)| Some(**number) != self.tenant && sources.iter().any(looks));
+        of.map(|(number, _)| *number).collect()
+    }
+
     /// The tables to which a parameter writes a part of a unique key, or whose the row is.
     pub(super) fn seized(&self) -> Vec<&'a RelationName> {
         let written = self.inferred.sources.values().flatten();

@@ -7,16 +7,11 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, JoinConstraint, JoinOperator, Query as Select, Select as Block, SetExpr,
-    Spanned as _, Statement, Value, VisitMut as _, VisitorMut,
+    SetOperator, Spanned as _, Value, VisitorMut,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
-use super::infer::readable;
+use super::numbered::{Changes, Numbered, places};
 use crate::model::Query;
-
-/// The longest text of a branch that is shown.
-const SHOWN: usize = 60;
 
 /// A branch of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,64 +28,36 @@ pub struct Branch {
 /// understand the query as it stands.
 #[must_use]
 pub fn branches(query: &Query) -> Vec<Branch> {
-    let Ok(mut statements) = Parser::parse_sql(&PostgreSqlDialect {}, &query.sql) else {
-        return Vec::new();
-    };
-    if readable(&query.sql) != query.sql {
-        return Vec::new();
-    }
-    let mut all = Cutter::default();
-    let whole = statements.clone();
-    cut(&mut statements, &mut all);
-    let numbered = all.found.into_iter().enumerate();
-    numbered
-        .map(|(number, (label, line))| {
-            let mut cutter = Cutter {
-                wanted: Some(number),
-                ..Cutter::default()
-            };
-            let mut statements = whole.clone();
-            cut(&mut statements, &mut cutter);
-            let texts: Vec<String> = statements.iter().map(ToString::to_string).collect();
-            Branch {
-                label,
-                line: query.line + line.saturating_sub(1),
-                without: texts.join("; "),
-            }
+    let found = places(query, &Cutter::default()).into_iter();
+    found
+        .map(|place| Branch {
+            label: format!("{} {}", place.kind, place.text)
+                .trim_end()
+                .to_owned(),
+            line: place.line,
+            without: place.sql,
         })
         .collect()
 }
 
-fn cut(statements: &mut [Statement], cutter: &mut Cutter) {
-    for statement in statements {
-        let _ = statement.visit(cutter);
-    }
+/// Takes out the branch that is wanted.
+#[derive(Clone, Default)]
+struct Cutter {
+    numbered: Numbered,
 }
 
-/// Numbers branches in the order of the syntax, and takes out the one that is wanted.
-#[derive(Default)]
-struct Cutter {
-    wanted: Option<usize>,
-    /// What each is, and its line in the query.
-    found: Vec<(String, usize)>,
+impl Changes for Cutter {
+    fn numbered(&mut self) -> &mut Numbered {
+        &mut self.numbered
+    }
 }
 
 impl Cutter {
-    /// Notes a branch. Returns whether it is to be taken out.
-    fn meet(&mut self, kind: &str, text: &str, line: u64) -> bool {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut shown: String = text.chars().take(SHOWN).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
-        let line = usize::try_from(line).unwrap_or(0);
-        self.found
-            .push((format!("{kind} {shown}").trim_end().to_owned(), line));
-        self.wanted == Some(self.found.len() - 1)
-    }
-
-    fn arm(&mut self, kind: &str, arm: &mut Expr, instead: Value) {
-        if self.meet(kind, &arm.to_string(), arm.span().start.line) {
+    fn arm(&mut self, kind: &'static str, arm: &mut Expr, instead: Value) {
+        if self
+            .numbered
+            .meet(kind, &arm.to_string(), arm.span().start.line)
+        {
             *arm = Expr::Value(instead.into());
         }
     }
@@ -103,11 +70,19 @@ impl Cutter {
         else {
             return;
         };
-        let word = op.to_string();
+        let word = match op {
+            SetOperator::Union => "UNION",
+            SetOperator::Except => "EXCEPT",
+            SetOperator::Intersect => "INTERSECT",
+            SetOperator::Minus => "MINUS",
+        };
         for arm in [left, right] {
             match arm.as_mut() {
                 SetExpr::Select(block) => {
-                    if self.meet(&word, &block.to_string(), block.span().start.line) {
+                    if self
+                        .numbered
+                        .meet(word, &block.to_string(), block.span().start.line)
+                    {
                         block.selection = Some(Expr::Value(Value::Boolean(false).into()));
                     }
                 }
@@ -131,7 +106,7 @@ impl VisitorMut for Cutter {
             let line = join.relation.span().start.line;
             if let JoinOperator::Left(JoinConstraint::On(on))
             | JoinOperator::LeftOuter(JoinConstraint::On(on)) = &mut join.join_operator
-                && self.meet("LEFT JOIN", &text, line)
+                && self.numbered.meet("LEFT JOIN", &text, line)
             {
                 *on = Expr::Value(Value::Boolean(false).into());
             }

@@ -3,18 +3,57 @@
 
 mod accept;
 mod baseline;
+mod cause;
+mod difference;
+#[cfg(feature = "cli")]
+mod excerpt;
 mod github;
+#[cfg(feature = "reports")]
+mod html;
 mod json;
+#[cfg(feature = "reports")]
+mod junit;
+#[cfg(feature = "reports")]
+mod markdown;
+#[cfg(feature = "reports")]
+mod markup;
+mod merge;
+mod mutation;
 mod page;
+mod read;
+#[cfg(feature = "reports")]
+mod sarif;
+mod summary;
+#[cfg(feature = "reports")]
+mod tap;
 mod text;
 
 use crate::model::Report;
 
 pub use accept::accept;
 pub use baseline::Baseline;
+#[cfg(feature = "cli")]
+pub(crate) use excerpt::excerpt;
+pub use merge::merge;
+pub use mutation::{MUTATION_FORMATS, render_mutation};
+pub use read::{KnownCheck, read};
 
 /// The formats.
-static RENDERERS: &[&dyn Renderer] = &[&text::Text, &json::Json, &github::GitHub];
+static RENDERERS: &[&dyn Renderer] = &[
+    &text::Text,
+    &json::Json,
+    &github::GitHub,
+    #[cfg(feature = "reports")]
+    &html::Html,
+    #[cfg(feature = "reports")]
+    &junit::JUnit,
+    #[cfg(feature = "reports")]
+    &markdown::Markdown,
+    #[cfg(feature = "reports")]
+    &sarif::Sarif,
+    #[cfg(feature = "reports")]
+    &tap::Tap,
+];
 
 /// A way to show a report.
 trait Renderer: Sync {

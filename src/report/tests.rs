@@ -1,7 +1,10 @@
 //! Reports, from data to text.
 
 use super::*;
-use crate::model::{Allow, Finding, Inconclusive, Place, Report, RunVerdict, Severity, Tally};
+use crate::model::{
+    Actor, Allow, Attacked, Finding, Inconclusive, Place, Report, RunVerdict, Severity, Shard,
+    Tally,
+};
 
 fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
     Finding {
@@ -15,7 +18,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
             file: "migrations/1.sql".into(),
             line: 7,
         }),
-        fix: "ALTER TABLE t;".into(),
+        fix: "alter table t;".into(),
         accepted: false,
         versions: vec!["15".into()],
         counterexample: None,
@@ -28,6 +31,7 @@ fn unsure(check: &'static str, object: &str) -> Inconclusive {
         object: object.into(),
         reason: "The control failed.".into(),
         accepted: false,
+        versions: Vec::new(),
     }
 }
 
@@ -115,7 +119,7 @@ leak: reference on crm.a.a_fkey
     SELECT 1;
     SELECT 2;
   To mend it:
-    ALTER TABLE t;
+    alter table t;
 
 weakness: unique on crm.a.a_key
 "
@@ -203,6 +207,10 @@ fn json_is_format_1() {
             "coverage",
             "remarks",
             "constraints",
+            "attacks",
+            "deny_weakness",
+            "shard",
+            "mistake",
             "runs"
         ]
     );
@@ -234,7 +242,7 @@ fn github_annotations_are_escaped_and_bounded() {
     let github = render(&report, "github", false).unwrap();
     assert!(
         github.contains(
-            "\n::error file=migrations/1.sql,line=7,title=leak%3A reference on a%3Ab%2Cc::100%25%0Aof a:b, c%0ATo mend:%0AALTER TABLE t;\n"
+            "\n::error file=migrations/1.sql,line=7,title=leak%3A reference on a%3Ab%2Cc::100%25%0Aof a:b, c%0ATo mend:%0Aalter table t;\n"
         ),
         "{github}"
     );
@@ -351,6 +359,150 @@ fn a_baseline_is_text_to_commit() {
 
 #[test]
 fn the_formats_are_known_by_name() {
-    assert_eq!(formats().collect::<Vec<_>>(), ["text", "json", "github"]);
-    assert_eq!(render(&held(), "sarif", false), None);
+    let all: Vec<&str> = formats().collect();
+    assert!(all.starts_with(&["text", "json", "github"]), "{all:?}");
+    for format in all {
+        let report = render(&held(), format, false).unwrap();
+        assert!(report.ends_with('\n'), "{format}: {report}");
+    }
+    assert_eq!(render(&held(), "pdf", false), None);
+}
+
+/// Everything of a report comes back from its JSON.
+#[test]
+fn a_report_is_read_as_it_was_written() {
+    let known = |id: &str| {
+        [
+            "cross-tenant-reference",
+            "policy",
+            "reference",
+            "unique",
+            "uuid",
+        ]
+        .into_iter()
+        .find(|known| *known == id)
+    };
+    let mut report = leaked();
+    report.deny_weakness = true;
+    report
+        .texts
+        .insert("crm.a.a_fkey".into(), "SELECT 1".into());
+    let attacked = Attacked {
+        object: "crm.a".into(),
+        actor: Actor::Owner,
+        operation: "INSERT".into(),
+    };
+    report.attacks.insert(
+        attacked,
+        Tally {
+            cases: 2,
+            held: 2,
+            ..Tally::default()
+        },
+    );
+    report.shard = Some(Shard { index: 1, count: 2 });
+    for report in [report.clone(), merge(vec![report, held()])] {
+        let json = render(&report, "json", false).unwrap();
+        let again = read(&json, &known).unwrap();
+        assert_eq!(render(&again, "json", false).unwrap(), json);
+        assert_eq!(again.verdict(), report.verdict());
+    }
+    for (text, word) in [
+        ("{}", "format"),
+        ("{\"format\": 1}", "no JSON report"),
+        ("nonsense", "no JSON report"),
+    ] {
+        let error = read(text, &known).unwrap_err();
+        assert!(error.contains(word), "{error}");
+    }
+    let json = render(&leaked(), "json", false).unwrap();
+    let newer = json.replace("\"format\": 1", "\"format\": 2");
+    assert!(read(&newer, &known).unwrap_err().contains("newer"));
+    let other = render(&leaked(), "json", false)
+        .unwrap()
+        .replace("\"uuid\"", "\"other\"");
+    assert!(read(&other, &known).unwrap_err().contains("`other`"));
+}
+
+#[test]
+fn a_merged_report_has_the_worst_of_each_and_says_where_it_shows() {
+    let mut other = held();
+    other.server.version = "18.6".into();
+    let merged = merge(vec![other, leaked()]);
+    assert_eq!(merged.verdict(), RunVerdict::Leaked);
+    assert_eq!(merged.runs.len(), 2);
+    assert_eq!(merged.runs[0].server.version, "15.18");
+    let text = text(&merged);
+    assert!(
+        text.contains("\n  differs: leak: reference on crm.a.a_fkey on Postgres 15, not on 18: "),
+        "{text}"
+    );
+    assert!(text.contains("\nPostgres 18.6, local: HELD: "), "{text}");
+
+    let both = merge(vec![merge(vec![leaked()]), leaked()]);
+    assert_eq!(both.runs.len(), 2);
+    assert_eq!(both.findings.len(), leaked().findings.len());
+
+    let failed = Report {
+        failure: Some("no server".into()),
+        ..Report::default()
+    };
+    let merged = merge(vec![failed, held()]);
+    assert_eq!(merged.verdict(), RunVerdict::Failed);
+    assert_eq!(merged.verdict().exit_status(), 2);
+}
+
+#[test]
+fn a_part_of_which_there_is_no_report_was_not_tried() {
+    let part = |index| {
+        let mut part = held();
+        part.shard = Some(Shard { index, count: 3 });
+        part
+    };
+    let whole = merge(vec![part(3), part(1), part(2)]);
+    assert_eq!(whole.verdict(), RunVerdict::Held);
+    assert_eq!(whole.checks["cross-tenant-reference"].held, 3 * 122);
+    assert_eq!(merge(Vec::new()).verdict(), RunVerdict::Inconclusive);
+    let lacking = merge(vec![part(1), part(3)]);
+    assert_eq!(lacking.verdict(), RunVerdict::Inconclusive);
+    assert_eq!(
+        lacking.inconclusive[0].object,
+        "part 2/3 on local Postgres 15"
+    );
+}
+
+#[test]
+fn findings_that_one_statement_mends_are_told_together() {
+    let mut report = leaked();
+    report.findings.clear();
+    for key in ["a_fkey", "b_fkey"] {
+        let mut leak = finding(
+            Severity::Leak,
+            "cross-tenant-reference",
+            &format!("crm.t.{key}"),
+        );
+        leak.fix = format!(
+            "ALTER TABLE \"crm\".\"people\" ADD UNIQUE (\"organisation_id\", \"id\");\nALTER TABLE t ADD {key};"
+        );
+        report.findings.push(leak);
+    }
+    // Advice that many share is no cause.
+    for query in ["a.sql:a", "a.sql:b"] {
+        let mut leak = finding(Severity::Leak, "query", query);
+        leak.fix = "Compare the tenant".into();
+        report.findings.push(leak);
+    }
+    let text = text(&report);
+    assert!(
+        text.contains("\nleak: cross-tenant-reference: 2 keys need UNIQUE (organisation_id, id) on crm.people\n    crm.t.a_fkey  migrations/1.sql:7\n    crm.t.b_fkey  migrations/1.sql:7\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("    ALTER TABLE t ADD a_fkey;\n    ALTER TABLE t ADD b_fkey;\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nleak: query on a.sql:a\n") && text.contains("\nleak: query on a.sql:b\n"),
+        "{text}"
+    );
 }

@@ -3,9 +3,13 @@
 mod coverage;
 mod defects;
 
+#[cfg(feature = "reports")]
+pub(super) use coverage::reasons as why_held;
+
 use super::Renderer;
-use super::page::{Ink, Page, count};
-use crate::model::{Report, RunVerdict, Severity};
+use super::page::{Ink, Page};
+use super::summary::summary;
+use crate::model::{Report, RunVerdict};
 
 /// For the terminal.
 pub(super) struct Text;
@@ -30,52 +34,14 @@ impl Renderer for Text {
 }
 
 fn verdict(page: &mut Page, report: &Report) {
-    let (ink, word) = match report.verdict() {
-        RunVerdict::Held => (Ink::Good, "HELD"),
-        RunVerdict::Leaked => (Ink::Bad, "LEAKED"),
-        RunVerdict::Inconclusive => (Ink::Doubtful, "INCONCLUSIVE"),
+    let verdict = report.verdict();
+    let ink = match verdict {
+        RunVerdict::Held => Ink::Good,
+        RunVerdict::Leaked | RunVerdict::Failed => Ink::Bad,
+        RunVerdict::Inconclusive => Ink::Doubtful,
     };
-    page.write(ink, word)
+    page.write(ink, &verdict.word().to_uppercase())
         .write(Ink::Plain, ": ")
         .write(Ink::Plain, &summary(report))
         .end();
-}
-
-/// How many of what, worst first.
-fn summary(report: &Report) -> String {
-    let of = |severity| {
-        let open = report.findings.iter().filter(|f| !f.accepted);
-        open.filter(|f| f.severity == severity).count()
-    };
-    let unsure = report.inconclusive.iter().filter(|c| !c.accepted).count();
-    let accepted = report.findings.iter().filter(|f| f.accepted).count()
-        + report.inconclusive.iter().filter(|c| c.accepted).count();
-    let cases: usize = report.checks.values().map(|tally| tally.cases).sum();
-    let parts: Vec<String> = [
-        (of(Severity::Leak), "leak", "leaks"),
-        (of(Severity::Weakness), "weakness", "weaknesses"),
-        (unsure, "inconclusive", "inconclusive"),
-        (of(Severity::Note), "note", "notes"),
-        (accepted, "accepted", "accepted"),
-    ]
-    .into_iter()
-    .filter(|(number, ..)| *number > 0)
-    .map(|(number, one, many)| count(number, one, many))
-    .collect();
-    let cases = count(cases, "case", "cases");
-    if report.verdict() != RunVerdict::Held {
-        return format!("{} in {cases}", parts.join(", "));
-    }
-    let what = if accepted > 0 {
-        "no row crossed between organisations but where that is accepted,"
-    } else if of(Severity::Weakness) > 0 {
-        "weaknesses, but no row crossed between organisations"
-    } else {
-        "no row crossed between organisations"
-    };
-    let parts = match parts.as_slice() {
-        [] => String::new(),
-        parts => format!(" ({})", parts.join(", ")),
-    };
-    format!("{what} in {cases}{parts}")
 }

@@ -39,7 +39,8 @@ pub(crate) use process::Group;
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
-pub use shared::share;
+pub use shared::{Shared, share, watched};
+pub use watch::using;
 
 use crate::error::{Error, Result};
 

@@ -26,6 +26,8 @@ pub(super) struct Note {
     /// Where it is from.
     pub(super) origin: String,
     pub(super) maintenance_database: String,
+    /// Without the packager's part, and as `server_version_num`.
+    pub(super) version: (String, u32),
     host: String,
     port: u16,
     socket: Option<(PathBuf, u16)>,
@@ -37,7 +39,7 @@ impl Note {
     /// The note of a server of our own.
     pub(super) fn new(
         key: &str,
-        (kind, origin): (&str, &str),
+        (kind, origin, version): (&str, &str, (&str, u32)),
         address: &Address,
         administrator: &Login,
         maintenance_database: &str,
@@ -47,6 +49,7 @@ impl Note {
             kind: kind.to_owned(),
             origin: origin.to_owned(),
             maintenance_database: maintenance_database.to_owned(),
+            version: (version.0.to_owned(), version.1),
             host: address.host.clone(),
             port: address.port,
             socket: address.socket.clone(),
@@ -70,6 +73,12 @@ impl Note {
         let mut address = Address::tcp(self.host.clone(), self.port);
         address.socket.clone_from(&self.socket);
         address
+    }
+
+    /// Where its log is, if that is a file of this machine's.
+    pub(super) fn log(&self) -> Option<PathBuf> {
+        let (folder, _) = self.socket.as_ref().filter(|_| self.kind == "local")?;
+        Some(folder.join("log"))
     }
 
     /// Its superuser.

@@ -37,6 +37,9 @@ pub(super) trait Holder: Send + Sync {
     /// Leaves it running, to be found by this note; it ends by itself.
     fn share(self: Box<Self>, note: &Note) -> Result<()>;
 
+    /// Holds what others may remove no longer: the server is gone.
+    fn let_go(&self) {}
+
     /// The end of its log, where there is one that can be read.
     fn log_tail(&self) -> Option<String>;
 }

@@ -85,6 +85,24 @@ impl Server {
         })
     }
 
+    /// One that somebody else asked what it is, and left with a note of it.
+    pub(super) fn noted(kind: &'static str, note: Note, holder: Box<dyn Holder>) -> Self {
+        let (address, administrator) = (note.address(), note.administrator());
+        let (version, version_number) = note.version;
+        Self {
+            kind,
+            chosen: format!("{kind} PostgreSQL {version} {}", note.origin),
+            origin: note.origin,
+            version,
+            version_number,
+            administrator,
+            is_superuser: true,
+            maintenance_database: note.maintenance_database,
+            address,
+            holder,
+        }
+    }
+
     /// `docker`, `local` or `external`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -188,7 +206,8 @@ impl Server {
 
     /// Leaves a server of our own to whoever asks for this key.
     pub(super) fn leave(self, key: &str) -> Result<()> {
-        let kind = (self.kind, self.origin.as_str());
+        let version = (self.version.as_str(), self.version_number);
+        let kind = (self.kind, self.origin.as_str(), version);
         let (address, administrator) = (&self.address, &self.administrator);
         let note = Note::new(
             key,
@@ -198,6 +217,11 @@ impl Server {
             &self.maintenance_database,
         );
         self.holder.share(&note)
+    }
+
+    /// Lets others remove what is left of a shared server that does not answer, while this process lives on.
+    pub fn let_go(&self) {
+        self.holder.let_go();
     }
 
     /// The last lines of the server's log, where there is one that can be read.

@@ -14,7 +14,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ("jit", "off"),
     ("max_logical_replication_workers", "0"),
     ("max_prepared_transactions", "0"),
-    ("max_connections", "200"),
+    ("max_connections", "300"),
     // Templates with many tables are dropped and cloned in single transactions.
     ("max_locks_per_transaction", "256"),
     ("shared_buffers", "128MB"),

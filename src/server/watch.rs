@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Result};
 
 /// The first key of the advisory locks on the server's use: "wats".
 const SPACE: i32 = 0x7761_7473;
@@ -66,34 +66,33 @@ pub(super) async fn arm(
     let mut connection = connection;
     let statement = sqlx::raw_sql(AssertSqlSafe(statement(idle)));
     let mut running = std::pin::pin!(connection.execute(statement));
-    let held = format!(
-        "SELECT count(*) FROM pg_catalog.pg_locks
-         WHERE locktype = 'advisory' AND classid = {SPACE} AND objid = {WATCH} AND granted"
-    );
     loop {
         tokio::select! {
             ended = &mut running => return ended.map(drop).doing("watch over the server"),
             () = tokio::time::sleep(Duration::from_millis(2)) => {}
         }
-        let watching: i64 = sqlx::query_scalar(AssertSqlSafe(held.clone()))
-            .fetch_one(&mut *other)
-            .await
-            .doing("watch over the server")?;
-        if watching > 0 {
+        if is_armed(other).await? {
             return Ok(());
         }
     }
 }
 
-/// Uses the server for as long as the session lives.
-///
-/// # Errors
-/// A server that is ending.
-pub(super) async fn enter(connection: &mut PgConnection) -> Result<()> {
-    let lock = format!("SELECT pg_catalog.pg_advisory_lock_shared({SPACE}, {USE})");
-    connection
-        .execute(sqlx::raw_sql(AssertSqlSafe(lock)))
+/// Whether the server has a session that ends it.
+pub(super) async fn is_armed(session: &mut PgConnection) -> Result<bool> {
+    let sql = format!(
+        "SELECT count(*) FROM pg_catalog.pg_locks
+         WHERE locktype = 'advisory' AND classid = {SPACE} AND objid = {WATCH} AND granted"
+    );
+    let watching: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(session)
         .await
-        .map(drop)
-        .map_err(|error| Error::Server(format!("it is ending: {error}")))
+        .doing("watch over the server")?;
+    Ok(watching > 0)
+}
+
+/// The expression by which a session uses the server for as long as it lives; it may be evaluated again. On one that is
+/// ending it waits for that, and fails.
+#[must_use]
+pub fn using() -> String {
+    format!("pg_catalog.pg_advisory_lock_shared({SPACE}, {USE})")
 }

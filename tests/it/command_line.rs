@@ -175,6 +175,26 @@ fn a_leak_ends_with_status_1_and_is_named_with_its_line() {
     assert_eq!(leaks[0]["file"], "migrations/1_a.sql");
     assert_eq!(leaks[0]["line"], 12);
 
+    folder.write("one.json", &output.stdout);
+    let merge = |files: &[&str]| {
+        let arguments = ["report", "merge", "--report", "tap=merged.tap"].iter();
+        let arguments: Vec<&str> = arguments.chain(files).copied().collect();
+        watertight(&folder, &arguments, &[])
+    };
+    let merged = merge(&["one.json"]);
+    assert_eq!(merged.status.code(), Some(1), "{}", text(&merged.stderr));
+    let tap = std::fs::read_to_string(folder.path().join("merged.tap")).unwrap();
+    assert!(
+        tap.contains("leak: cross-tenant-reference on public.notes.notes_person"),
+        "{tap}"
+    );
+    refused(&merge(&["one.json", "absent.json"]), &["absent.json"]);
+    folder.write("other.json", b"{\"format\": 1}");
+    refused(
+        &merge(&["other.json"]),
+        &["other.json: it is no JSON report"],
+    );
+
     let again = test_db(
         &folder,
         &["--format", "json", "--seed", json["seed"].as_str().unwrap()],

@@ -1,6 +1,8 @@
 //! What other crates' tests stand on: databases of their own, on a server that they share.
 
+mod faults;
 mod isolation;
+mod pool;
 mod sharing;
 
 use std::path::Path;

@@ -47,7 +47,7 @@ fn settings(folder: &Folder, only: &[&str]) -> Settings {
 }
 
 async fn run(settings: Settings) -> Result<Report> {
-    Harness::new(settings).run(&|_| {}).await
+    Box::pin(Harness::new(settings).run(&|_| {})).await
 }
 
 /// A run of some checks on the application with one more migration.

@@ -10,11 +10,12 @@ use watertight::check;
 const DATA: &str = "model";
 
 /// No clock, no environment, no connection: know the data, and the check the oracle of queries.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("tenancy", &[]),
     ("generate", &[]),
     ("query", &[]),
     ("check", &["query"]),
+    ("mutate", &["query"]),
     ("report", &[]),
 ];
 

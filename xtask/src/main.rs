@@ -24,7 +24,7 @@ struct Arguments {
 enum Task {
     /// Builds a Postgres image from Debian's packages, for machines that can't pull one
     Image(image::Options),
-    /// Measures this repository's own figures: seed
+    /// Measures this repository's own figures: seed, databases, queries
     Bench(bench::Options),
     /// A command of the library: test-db, doctor, clean, …
     #[command(external_subcommand)]

@@ -1,9 +1,7 @@
 //! An index whose first column is not the tenant's.
 
-use crate::check::{Check, Page, Scene};
-use crate::model::{
-    Case, Class, Defect, IndexKey, Observation, Severity, Verdict, literal, quoted,
-};
+use crate::check::{Check, Page, Scene, mended};
+use crate::model::{Case, Class, Defect, IndexKey, Observation, Severity, Verdict, literal};
 
 /// The check.
 pub(crate) static CHECK: IndexWithoutTenant = IndexWithoutTenant;
@@ -76,7 +74,7 @@ impl Check for IndexWithoutTenant {
                 literal(&index.name)
             ),
             sqlstate: None,
-            fix: format!("Put {} first in the index", quoted(tenant)),
+            fix: mended::index(scene, table, index),
         }))
     }
 }

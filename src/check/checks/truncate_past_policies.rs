@@ -2,7 +2,7 @@
 
 use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated, revoke};
 use crate::check::{Check, Page, Scene};
-use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Verdict};
+use crate::model::{Attempt, Case, Context, Defect, Observation, Purpose, Severity, Verdict};
 
 /// The check.
 pub(crate) static CHECK: TruncatePastPolicies = TruncatePastPolicies;
@@ -49,11 +49,15 @@ impl Check for TruncatePastPolicies {
         let mut tries = case.attempts.iter().zip(seen);
         let Some((attempt, _)) = tries.find(|(_, observation)| observation.refusal.is_none())
         else {
-            let refused = seen.last().and_then(|last| last.refusal.as_ref());
-            return Verdict::Held(refused.map_or_else(
-                || "the role has not the privilege".to_owned(),
-                |refusal| format!("refused ({})", refusal.sqlstate),
-            ));
+            let Some(attempt) = case.attempts.last() else {
+                return Verdict::Held("the role has not the privilege".to_owned());
+            };
+            return Verdict::Leaked(Box::new(guarded_elsewhere(
+                scene,
+                case,
+                attempt,
+                seen.last(),
+            )));
         };
         let table = attempt.statements[0].split(' ').nth(1).unwrap_or_default();
         let mut shown = attempt.clone();
@@ -70,5 +74,28 @@ impl Check for TruncatePastPolicies {
             sqlstate: None,
             fix: revoke(scene, "TRUNCATE", table),
         }))
+    }
+}
+
+/// The role may, and something else stops it today, as a foreign key from a table that it may not empty.
+fn guarded_elsewhere(
+    scene: Scene<'_>,
+    case: &Case,
+    attempt: &Attempt,
+    seen: Option<&Observation>,
+) -> Defect {
+    let refusal = seen.and_then(|last| last.refusal.as_ref());
+    let table = attempt.statements[0].split(' ').nth(1).unwrap_or_default();
+    Defect {
+        object: None,
+        severity: Severity::Weakness,
+        message: format!(
+            "the application's role may TRUNCATE {}, which no policy stops: what was tried was stopped by something else{}",
+            case.object,
+            refusal.map_or_else(String::new, |refusal| format!(" ({})", refusal.message))
+        ),
+        sql: repeated(scene, attempt),
+        sqlstate: refusal.map(|refusal| refusal.sqlstate.clone()),
+        fix: revoke(scene, "TRUNCATE", table),
     }
 }

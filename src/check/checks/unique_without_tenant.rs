@@ -1,7 +1,7 @@
 //! A unique key that holds over all tenants.
 
 use crate::check::row::{RowRef, foreign, free_column, insert, spare, transaction};
-use crate::check::{Check, Page, Scene, policy};
+use crate::check::{Check, Page, Scene, mended, policy};
 use crate::model::{
     Attempt, Case, Catalog, Cell, Class, Context, Defect, Index, IndexKey, Observation, Purpose,
     Session, Severity, Stage, Table, TokenKind, Tokens, Verdict, literal, quoted, quoted_list,
@@ -263,25 +263,9 @@ fn defect(scene: Scene<'_>, table: &Table, index: &Index) -> Defect {
             "its values are made by the server and can't be guessed",
         )
     };
-    let fix = match scene.tenancy.tenant_column(&table.name) {
-        Some(tenant)
-            if matches!(
-                scene.tenancy.classes.get(&table.name),
-                Some(Class::Scoped { .. })
-            ) =>
-        {
-            format!(
-                "Make it unique by tenant: ({}, {})",
-                quoted(tenant),
-                columns
-                    .iter()
-                    .map(|c| quoted(c))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        }
-        _ => "Accept it with [[allow]] where the value is global by design".to_owned(),
-    };
+    let fix = mended::unique(scene, table, index).unwrap_or_else(|| {
+        "Accept it with [[allow]] where the value is global by design".to_owned()
+    });
     Defect {
         object: None,
         severity,

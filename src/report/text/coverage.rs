@@ -1,7 +1,9 @@
 //! What was covered, where the time went, and how to run it again.
 
-use crate::model::{Report, Tally};
+use crate::model::{Report, RunVerdict, Tally};
+use crate::report::difference::{differences, name};
 use crate::report::page::{Ink, Page, count, grouped};
+use crate::report::summary::summary;
 
 /// The most reasons that are listed for a check.
 const MOST_REASONS: usize = 4;
@@ -10,6 +12,7 @@ const MOST_REASONS: usize = 4;
 pub(super) fn write(page: &mut Page, report: &Report) {
     page.end();
     write_facts(page, report);
+    write_runs(page, report);
     if !report.checks.is_empty() {
         page.end();
         write_checks(page, report);
@@ -70,15 +73,48 @@ fn write_facts(page: &mut Page, report: &Report) {
         "" => format!("{} {}", report.server.kind, report.server.version),
         chosen => chosen.to_owned(),
     };
+    let part = match report.shard {
+        Some(shard) => format!(", part {}/{}", shard.index, shard.count),
+        None => String::new(),
+    };
     for (label, text) in [
         ("migrated ", schema.migrations.clone()),
         ("covered  ", covered.join(", ")),
         ("seeded   ", seeded),
-        ("server   ", server),
+        ("server   ", format!("{server}{part}")),
     ] {
         if !text.is_empty() {
             page.write(Ink::Faint, label).write(Ink::Plain, &text).end();
         }
+    }
+}
+
+/// Of a merged report: the verdict of each run, and what only some versions show.
+fn write_runs(page: &mut Page, report: &Report) {
+    if report.runs.is_empty() {
+        return;
+    }
+    page.end();
+    for run in &report.runs {
+        let verdict = run.verdict();
+        let ink = match verdict {
+            RunVerdict::Held => Ink::Good,
+            RunVerdict::Inconclusive => Ink::Doubtful,
+            RunVerdict::Leaked | RunVerdict::Failed => Ink::Bad,
+        };
+        let told = match &run.failure {
+            Some(failure) => failure.clone(),
+            None => summary(run),
+        };
+        page.write(Ink::Bold, &name(run))
+            .write(Ink::Plain, ": ")
+            .write(ink, &verdict.word().to_uppercase())
+            .write(Ink::Plain, ": ")
+            .write(Ink::Plain, &told)
+            .end();
+    }
+    for told in differences(report) {
+        page.line(Ink::Plain, &format!("  differs: {told}"));
     }
 }
 
@@ -121,7 +157,7 @@ fn write_checks(page: &mut Page, report: &Report) {
 }
 
 /// Why the held cases held, the most frequent first.
-fn reasons(tally: &Tally) -> String {
+pub(in crate::report) fn reasons(tally: &Tally) -> String {
     let mut reasons: Vec<(&String, &usize)> = tally.reasons.iter().collect();
     reasons.sort_by_key(|(reason, number)| (std::cmp::Reverse(**number), *reason));
     let rest = reasons.len().saturating_sub(MOST_REASONS);

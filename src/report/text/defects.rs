@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Finding, Report, Severity, TokenKind, Tokens};
+use crate::model::{Finding, Place, Report, Severity, TokenKind, Tokens};
+use crate::report::cause::{Cause, causes};
 use crate::report::page::{Ink, Page, count};
 
 /// Writes leaks, weaknesses, inconclusives, notes and what is accepted; whether there was more than the last two.
@@ -12,12 +13,9 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
         let findings = report.findings.iter().filter(|f| !f.accepted);
         findings.filter(move |f| f.severity == severity)
     };
-    for severity in [Severity::Leak, Severity::Weakness] {
-        for finding in open(severity) {
-            page.end();
-            let query = report.texts.get(&finding.object);
-            write_finding(page, finding, query, several.len() > 1);
-        }
+    for cause in causes(report, Severity::Weakness) {
+        page.end();
+        write_cause(page, &cause, report, several.len() > 1);
     }
     write_inconclusive(page, report);
     let notes: Vec<&Finding> = open(Severity::Note).collect();
@@ -28,37 +26,99 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     unsure || defects.count() > 0
 }
 
-fn write_finding(page: &mut Page, finding: &Finding, query: Option<&String>, with_versions: bool) {
-    let ink = match finding.severity {
+/// Findings of one cause: what each is about, and how one is repeated and all are mended.
+fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_versions: bool) {
+    let ink = match cause.severity() {
         Severity::Leak => Ink::Bad,
         _ => Ink::Doubtful,
     };
-    let title = format!("{} on {}", finding.check, finding.object);
-    page.write(ink, finding.severity.word())
+    page.write(ink, cause.severity().word())
         .write(Ink::Plain, ": ")
-        .write(Ink::Bold, &title)
+        .write(Ink::Bold, &cause.title())
         .end();
-    if let Some(place) = &finding.place {
-        page.line(Ink::Faint, &format!("  {}:{}", place.file, place.line));
+    let Some(first) = cause.findings.first() else {
+        return;
+    };
+    let seen = |finding: &Finding| {
+        if with_versions {
+            format!("Postgres {}", finding.versions.join(", "))
+        } else {
+            String::new()
+        }
+    };
+    if let [finding] = cause.findings.as_slice() {
+        write_place(page, finding, report);
+        page.block(Ink::Plain, "  ", &finding.message);
+        if with_versions {
+            page.line(Ink::Plain, &format!("  Seen on {}.", seen(finding)));
+        }
+    } else {
+        for finding in &cause.findings {
+            let place = finding.place.as_ref();
+            let place = place.map(|place| format!("{}:{}", place.file, place.line));
+            let facts = [place.unwrap_or_default(), seen(finding)];
+            let facts: Vec<&str> = facts
+                .iter()
+                .map(String::as_str)
+                .filter(|f| !f.is_empty())
+                .collect();
+            page.write(Ink::Plain, "    ")
+                .write(Ink::Plain, &cause.label(finding));
+            page.write(Ink::Faint, &format!("  {}", facts.join(", ")))
+                .end();
+        }
+        write_place(page, first, report);
+        page.block(
+            Ink::Plain,
+            "  ",
+            &format!("{}: {}", first.object, first.message),
+        );
     }
-    page.block(Ink::Plain, "  ", &finding.message);
-    if with_versions {
-        let versions = finding.versions.join(", ");
-        page.line(Ink::Plain, &format!("  Seen on Postgres {versions}."));
-    }
-    if let Some(query) = query {
+    if let Some(query) = report.texts.get(&first.object) {
         page.line(Ink::Faint, "  The query:");
         page.block(Ink::Plain, "    ", query.trim_start_matches(['\r', '\n']));
     }
+    let which = if cause.findings.len() > 1 {
+        "the first"
+    } else {
+        "it"
+    };
+    let repeat = format!("  To repeat {which} in psql:");
     for (title, sql) in [
-        ("  To repeat it in psql:", &finding.sql),
-        ("  To mend it:", &finding.fix),
+        (repeat.as_str(), &first.sql),
+        ("  To mend it:", &cause.fix()),
     ] {
         if !sql.trim().is_empty() {
             page.line(Ink::Faint, title);
             page.block(Ink::Plain, indent(sql), sql);
         }
     }
+}
+
+/// The lines of the file with a mark below what is wrong, where they are known; else where they are.
+fn write_place(page: &mut Page, finding: &Finding, report: &Report) {
+    let Some(place) = &finding.place else {
+        return;
+    };
+    match drawn(finding, place, report) {
+        Some(drawn) => page.block(Ink::Plain, "  ", &drawn),
+        None => page.line(Ink::Faint, &format!("  {}:{}", place.file, place.line)),
+    }
+}
+
+#[cfg(feature = "cli")]
+fn drawn(finding: &Finding, place: &Place, report: &Report) -> Option<String> {
+    let text = report.sources.get(&place.file)?;
+    let name = finding.object.rsplit(['.', ':']).next().unwrap_or_default();
+    let told = report.explained.get(finding.check);
+    let told = told.map_or(finding.check, |explained| &explained.title);
+    crate::report::excerpt(&place.file, text, place.line, name.trim_matches('"'), told)
+}
+
+/// Drawing wants a crate that a test of one's own need not build.
+#[cfg(not(feature = "cli"))]
+fn drawn(_: &Finding, _: &Place, _: &Report) -> Option<String> {
+    None
 }
 
 /// Cases that could not be judged; those of one check for one reason together.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
 
 mod cpu;
+mod databases;
 mod fixture;
 mod peak;
 mod queries;
@@ -54,6 +55,8 @@ impl From<Kind> for ServerChoice {
 enum Name {
     /// Making and loading rows in bulk, against the server's own COPY of a file
     Seed,
+    /// A database for a test: the pool's, against a clone, `#[sqlx::test]`, a container, and a bare connection
+    Databases,
     /// A thousand queries through their worlds, and whether time grows with their number alone
     Queries,
 }
@@ -67,7 +70,8 @@ pub(crate) struct Outcome {
 
 /// Measures, prints a table, and writes the report that was asked for.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    if cfg!(debug_assertions) {
+    // Tests are not optimised, and neither is what is measured of them.
+    if cfg!(debug_assertions) && !matches!(options.name, Name::Databases) {
         return again_in_release();
     }
     let path = match &options.report {
@@ -88,6 +92,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
                 options.rounds.max(1),
                 options.server.map(ServerChoice::from),
             ))?,
+        ),
+        Name::Databases => (
+            "databases",
+            runtime.block_on(databases::run(options.rounds.max(1)))?,
         ),
         Name::Queries => (
             "queries",
@@ -144,6 +152,18 @@ fn machine() -> Value {
         "cores": cores,
         "load": load.split(' ').next().unwrap_or_default(),
     })
+}
+
+/// The one below which this part of them is.
+fn quantile(figures: &[f64], part: f64) -> f64 {
+    let mut figures = figures.to_vec();
+    figures.sort_by(f64::total_cmp);
+    let mut left = f64::from(u32::try_from(figures.len()).unwrap_or(u32::MAX)) * part;
+    let above = figures.iter().find(|_| {
+        left -= 1.0;
+        left <= 0.0
+    });
+    above.copied().unwrap_or(f64::NAN)
 }
 
 /// The middle one.

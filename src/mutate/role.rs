@@ -1,0 +1,36 @@
+//! A role of the application that row-level security does not hold for.
+
+use super::{Change, Mutant, Original, Part, Rows, Touches};
+use crate::model::quoted;
+
+/// A superuser, one with BYPASSRLS, an owner.
+pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
+    let Some(access) = original.access() else {
+        return Vec::new();
+    };
+    let role = quoted(&access.role);
+    let none = || Touches::Objects(Vec::new());
+    let mut found = Vec::new();
+    for (operator, word) in [
+        ("role-superuser", "SUPERUSER"),
+        ("role-bypasses", "BYPASSRLS"),
+    ] {
+        let mut mutant = Mutant::new(operator, access.role.clone(), Part::Other, none());
+        mutant.change = Change::Roles {
+            sql: format!("ALTER ROLE {role} {word};"),
+            undo: format!("ALTER ROLE {role} NO{word};"),
+        };
+        found.push(mutant);
+    }
+    let guarded = original.owned().find(|(table, _)| table.row_security);
+    if let Some((table, _)) = guarded {
+        let name = table.name.quoted();
+        let sql = format!(
+            "ALTER TABLE {name} OWNER TO {role}; ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY;"
+        );
+        let part = Part::Table(table.name.clone());
+        let mutant = Mutant::new("role-owns", table.name.to_string(), part, none());
+        found.push(mutant.made_by(sql, Rows::Same));
+    }
+    found
+}

@@ -1,0 +1,146 @@
+//! What is wrong: causes with their SQL, what could not be judged, notes, and what is accepted.
+
+use std::collections::BTreeMap;
+
+use super::Markup;
+use crate::model::{Finding, Report, Severity};
+use crate::report::cause::{Cause, causes};
+use crate::report::page::count;
+
+/// So many show their SQL at once; the others when they are opened.
+const OPEN: usize = 5;
+
+pub(super) fn write(page: &mut Markup, report: &Report) {
+    if report.findings.is_empty() && report.inconclusive.is_empty() {
+        return;
+    }
+    page.section("findings", "Findings");
+    let causes = causes(report, Severity::Weakness);
+    if causes.len() > OPEN {
+        page.add("<p class=\"filter\" hidden><label>Filter <input type=\"search\" data-filter=\".finding\"></label></p>\n");
+    }
+    for (number, cause) in causes.iter().enumerate() {
+        write_cause(page, report, cause, number < OPEN);
+    }
+    write_inconclusive(page, report);
+    let open = |finding: &&Finding| !finding.accepted && finding.severity == Severity::Note;
+    fold(page, "note", report.findings.iter().filter(open));
+    fold(
+        page,
+        "accepted",
+        report.findings.iter().filter(|finding| finding.accepted),
+    );
+    page.add("</section>\n");
+}
+
+fn write_cause(page: &mut Markup, report: &Report, cause: &Cause<'_>, open: bool) {
+    let Some(first) = cause.findings.first() else {
+        return;
+    };
+    let severity = cause.severity().word();
+    page.add(&format!("<article class=\"finding {severity}\">\n<h3>"));
+    page.element("span", "badge", &severity)
+        .add(" ")
+        .say(&cause.title())
+        .add("</h3>\n");
+    if let [finding] = cause.findings.as_slice() {
+        write_place(page, report, finding);
+    } else {
+        page.add("<ul class=\"objects\">\n");
+        for finding in &cause.findings {
+            page.add("<li>")
+                .element("code", "", &cause.label(finding))
+                .add(" ");
+            write_place(page, report, finding);
+            page.add("</li>\n");
+        }
+        page.add("</ul>\n")
+            .element("p", "", &format!("For the first, {}:", first.object))
+            .add("\n");
+    }
+    page.element("p", "message", &first.message).add("\n");
+    if let Some(explained) = report.explained.get(first.check) {
+        page.element("p", "why", &explained.why).add("\n");
+    }
+    if let Some(query) = report.texts.get(&first.object) {
+        details(page, "The query", query, open);
+    }
+    details(page, "To repeat it in psql", &first.sql, open);
+    details(page, "To mend it", &cause.fix(), true);
+    page.add("</article>\n");
+}
+
+fn write_place(page: &mut Markup, report: &Report, finding: &Finding) {
+    page.add("<span class=\"place\">");
+    if let Some(place) = &finding.place {
+        page.say(&format!("{}:{}", place.file, place.line));
+    }
+    if report.runs.len() > 1 {
+        page.say(&format!(" on Postgres {}", finding.versions.join(", ")));
+    }
+    page.add("</span>\n");
+}
+
+fn details(page: &mut Markup, title: &str, text: &str, open: bool) {
+    if text.trim().is_empty() {
+        return;
+    }
+    page.add(if open { "<details open>" } else { "<details>" });
+    page.element("summary", "", &title)
+        .block(text)
+        .add("</details>\n");
+}
+
+/// Cases that could not be judged; those of one check for one reason together.
+fn write_inconclusive(page: &mut Markup, report: &Report) {
+    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
+        let key = (case.check, case.reason.as_str());
+        by_reason.entry(key).or_default().push(&case.object);
+    }
+    for ((check, reason), objects) in by_reason {
+        page.add("<article class=\"finding inconclusive\">\n<h3>");
+        page.element("span", "badge", &"inconclusive").add(" ");
+        let title = match objects.as_slice() {
+            [one] => format!("{check} on {one}"),
+            several => format!("{check} on {}", count(several.len(), "object", "objects")),
+        };
+        page.say(&title)
+            .add("</h3>\n")
+            .element("p", "message", &reason)
+            .add("\n");
+        if objects.len() > 1 {
+            page.add("<details>")
+                .element("summary", "", &"Which")
+                .add("<ul class=\"objects\">\n");
+            for object in objects {
+                page.add("<li>").element("code", "", &object).add("</li>\n");
+            }
+            page.add("</ul></details>\n");
+        }
+        page.add("</article>\n");
+    }
+}
+
+/// What fails nothing, folded.
+fn fold<'a>(page: &mut Markup, word: &str, findings: impl Iterator<Item = &'a Finding>) {
+    let findings: Vec<&Finding> = findings.collect();
+    if findings.is_empty() {
+        return;
+    }
+    let title = match word {
+        "note" => count(findings.len(), "note", "notes"),
+        word => format!("{} {word}", findings.len()),
+    };
+    page.add("<details class=\"fold\">")
+        .element("summary", "", &title)
+        .add("<ul class=\"objects\">\n");
+    for finding in findings {
+        page.add("<li>")
+            .say(&format!("{}: {} on ", finding.severity, finding.check));
+        page.element("code", "", &finding.object)
+            .say(&format!(": {}", finding.message))
+            .add("</li>\n");
+    }
+    page.add("</ul></details>\n");
+}

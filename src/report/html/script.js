@@ -1,0 +1,12 @@
+// Shows the filters, which want a script, and hides what does not hold their text.
+for (const input of document.querySelectorAll('[data-filter]')) {
+  input.closest('.filter').hidden = false;
+  const all = [...document.querySelectorAll(input.dataset.filter)].map((element) => [
+    element,
+    element.textContent.toLowerCase(),
+  ]);
+  input.addEventListener('input', () => {
+    const wanted = input.value.trim().toLowerCase();
+    for (const [element, text] of all) element.hidden = !text.includes(wanted);
+  });
+}

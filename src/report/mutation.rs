@@ -1,0 +1,269 @@
+//! What came of mutants, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::page::one_line;
+use crate::model::{Fate, Mutation, Named, Notice, Tried};
+
+/// The words for the formats.
+pub const MUTATION_FORMATS: [&str; 2] = ["text", "json"];
+
+/// What came of mutants, in a format; nothing where there is no such format.
+#[must_use]
+pub fn render_mutation(mutation: &Mutation, format: &str) -> Option<String> {
+    match format {
+        "text" => Some(text(mutation)),
+        "json" => Some(format!("{:#}\n", json(mutation))),
+        _ => None,
+    }
+}
+
+/// So many of a kind are shown in full.
+const SHOWN: usize = 40;
+
+fn text(mutation: &Mutation) -> String {
+    let mut text = String::new();
+    let (made, killed) = (mutation.made(), mutation.killed());
+    let (equivalent, survived) = (mutation.equivalent(), mutation.survived());
+    let verdict = if mutation.holds() { "HELD" } else { "SURVIVED" };
+    let _ = writeln!(
+        text,
+        "{verdict}: {killed} of {} mutants were noticed ({}); {equivalent} more are equivalent, {survived} survived\n",
+        made - equivalent,
+        share(killed, made - equivalent),
+    );
+    table(&mut text, mutation);
+    let survivors = mutation
+        .tried
+        .iter()
+        .filter(|one| one.fate == Fate::Survived);
+    list(
+        &mut text,
+        "survived",
+        &survivors.map(described).collect::<Vec<_>>(),
+    );
+    list(
+        &mut text,
+        "equivalent",
+        &grouped(mutation, |fate| match fate {
+            Fate::Equivalent(why) => Some(why.clone()),
+            _ => None,
+        }),
+    );
+    list(
+        &mut text,
+        "not made",
+        &grouped(mutation, |fate| match fate {
+            Fate::Unmade(why) => Some(why.clone()),
+            _ => None,
+        }),
+    );
+    for (what, lines) in quality(mutation) {
+        let _ = writeln!(text, "{what}");
+        for line in lines.iter().take(SHOWN) {
+            let _ = writeln!(text, "  {line}");
+        }
+        if lines.len() > SHOWN {
+            let _ = writeln!(
+                text,
+                "  and {} more, in the JSON report",
+                lines.len() - SHOWN
+            );
+        }
+    }
+    text.push('\n');
+    for remark in &mutation.remarks {
+        let _ = writeln!(text, "  {remark}");
+    }
+    let _ = writeln!(
+        text,
+        "server   {} PostgreSQL {}\ntook     {}.{} s\nagain    --seed {}",
+        mutation.server.kind,
+        mutation.server.version,
+        mutation.took_ms / 1000,
+        mutation.took_ms % 1000 / 100,
+        mutation.seed
+    );
+    text
+}
+
+/// A line for each word that says what was done.
+fn table(text: &mut String, mutation: &Mutation) {
+    let mut rows: BTreeMap<&str, [usize; 6]> = BTreeMap::new();
+    for one in &mutation.tried {
+        let row = rows.entry(one.operator).or_default();
+        match &one.fate {
+            Fate::Killed(Notice::Finding(severity)) => row[*severity as usize] += 1,
+            Fate::Killed(_) => row[3] += 1,
+            Fate::Equivalent(_) => row[4] += 1,
+            Fate::Survived => row[5] += 1,
+            Fate::Unmade(_) => {}
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{:<28}{:>8}{:>10}{:>7}{:>9}{:>12}{:>10}",
+        "mutants", "leak", "weakness", "note", "other", "equivalent", "survived"
+    );
+    for (operator, [leak, weakness, note, other, equivalent, survived]) in rows {
+        let _ = writeln!(
+            text,
+            "{operator:<28}{leak:>8}{weakness:>10}{note:>7}{other:>9}{equivalent:>12}{survived:>10}"
+        );
+    }
+    text.push('\n');
+}
+
+fn list(text: &mut String, what: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{what}");
+    for line in lines.iter().take(SHOWN) {
+        let _ = writeln!(text, "  {line}");
+    }
+    if lines.len() > SHOWN {
+        let _ = writeln!(
+            text,
+            "  and {} more, in the JSON report",
+            lines.len() - SHOWN
+        );
+    }
+    text.push('\n');
+}
+
+fn described(one: &Tried) -> String {
+    let detail = if one.detail.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", one.detail)
+    };
+    one_line(&format!("{} {}{detail}", one.operator, one.object))
+}
+
+/// Mutants with one reason together: how many, which, why.
+fn grouped(mutation: &Mutation, why: impl Fn(&Fate) -> Option<String>) -> Vec<String> {
+    let mut groups: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+    for one in &mutation.tried {
+        if let Some(why) = why(&one.fate) {
+            let group = groups.entry((one.operator, why)).or_default();
+            group.push(one.object.clone());
+        }
+    }
+    let lines = groups.into_iter().map(|((operator, why), mut objects)| {
+        let count = objects.len();
+        objects.dedup();
+        let first = one_line(&objects[0]);
+        let more = if objects.len() > 1 { ", …" } else { "" };
+        format!("{count} × {operator} ({first}{more}): {}", one_line(&why))
+    });
+    lines.collect()
+}
+
+/// How well the findings name the defects, and those that they do not name.
+fn quality(mutation: &Mutation) -> Vec<(String, Vec<String>)> {
+    type Fits = fn(&Named) -> bool;
+    let measures: [(&str, Fits, Fits); 3] = [
+        (
+            "name what was changed, and nothing else",
+            |_| true,
+            |one| one.object,
+        ),
+        (
+            "also name the line where it was made",
+            |_| true,
+            |one| one.place,
+        ),
+        (
+            "are mended by the fix that they give, which breaks nothing",
+            |one| one.mended.is_some(),
+            |one| one.mended == Some(true),
+        ),
+    ];
+    let mut found = Vec::new();
+    for (queries, whose) in [(false, "of the schema"), (true, "of queries")] {
+        for (what, asked, fits) in measures {
+            let all = mutation.tried.iter().filter_map(|one| {
+                let named = one.named.as_ref()?;
+                let of = one.operator.starts_with("query-") == queries;
+                (of && asked(named)).then_some((one, named))
+            });
+            let all: Vec<_> = all.collect();
+            if all.is_empty() {
+                continue;
+            }
+            let (yes, no): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, named)| fits(named));
+            let of = yes.len() + no.len();
+            let lines = no.into_iter().map(|(one, named)| {
+                let by = one
+                    .noticed
+                    .iter()
+                    .map(|(check, object)| format!("{check} {object}"));
+                let by: Vec<String> = by.take(3).collect();
+                let why = [by.join(", "), named.why_not.clone()].join(": ");
+                one_line(&format!(
+                    "not {}: {}",
+                    described(one),
+                    why.trim_end_matches(": ")
+                ))
+            });
+            found.push((
+                format!(
+                    "{} of {of} findings {whose} {what} ({})",
+                    yes.len(),
+                    share(yes.len(), of)
+                ),
+                lines.collect(),
+            ));
+        }
+    }
+    found
+}
+
+fn share(part: usize, of: usize) -> String {
+    let tenths = (1000 * part).checked_div(of).unwrap_or(0);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+fn json(mutation: &Mutation) -> Value {
+    let one = |tried: &Tried| {
+        let (fate, why) = match &tried.fate {
+            Fate::Killed(notice) => ("killed", notice.word().to_owned()),
+            Fate::Equivalent(why) => ("equivalent", why.clone()),
+            Fate::Survived => ("survived", String::new()),
+            Fate::Unmade(why) => ("not made", why.clone()),
+        };
+        let named = tried.named.as_ref();
+        json!({
+            "mutant": tried.operator,
+            "object": tried.object,
+            "detail": tried.detail,
+            "fate": fate,
+            "by": why,
+            "noticed": tried.noticed.iter().map(|(check, object)| format!("{check}:{object}")).collect::<Vec<_>>(),
+            "names_object": named.map(|named| named.object),
+            "names_line": named.map(|named| named.place),
+            "mended": named.and_then(|named| named.mended),
+            "why_not_mended": named.map(|named| named.why_not.as_str()).unwrap_or_default(),
+        })
+    };
+    let survivors = mutation
+        .tried
+        .iter()
+        .filter(|one| one.fate == Fate::Survived);
+    json!({
+        "format": 1,
+        "mutants": mutation.made(),
+        "killed": mutation.killed(),
+        "equivalent": mutation.equivalent(),
+        "survived": survivors.map(one).collect::<Vec<_>>(),
+        "seed": mutation.seed,
+        "server": { "kind": mutation.server.kind, "version": mutation.server.version },
+        "took_ms": mutation.took_ms,
+        "remarks": mutation.remarks,
+        "all": mutation.tried.iter().map(one).collect::<Vec<_>>(),
+    })
+}
