@@ -114,9 +114,9 @@ async fn every_type_of_the_server_has_values() {
         assert!(gap.reason.contains(&way_out), "{gap:?}");
         assert!(gap.reason.contains("[generate.types]"), "{gap:?}");
     }
-    // Four rows of the acting organisation, and its six twins.
+    // At least four rows of the acting organisation, and its six twins.
     let filled = tables.len() - expected.len();
-    assert_eq!(report.dataset.rows, filled * 10, "rows of each table");
+    assert!(report.dataset.rows >= filled * 10, "rows of each table");
 }
 
 /// A base type that nobody knows, as those of extensions are; one table with a column of it.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::check::attempts::{
     Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
 };
-use crate::check::evidence::{Evidence, evidence, is_late};
+use crate::check::evidence::{Evidence, Sign, evidence, is_late};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
 use crate::check::witness::digests;
@@ -154,8 +154,8 @@ impl Check for QueryInterference {
     }
 }
 
-/// The subject of a follow-up begins so: a binding, as the owner and as the application, and whether what was seen of it
-/// can't have been chance.
+/// The subject of a follow-up begins so: a binding, as the owner and as the application, and, where what was seen of it
+/// can't have been chance, the attempt that showed it and what that was.
 const AGAIN: &str = "again ";
 
 /// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
@@ -209,7 +209,7 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
     }
     let Some(leak) = leak(scene, case, seen) else {
         if case.subject.starts_with(AGAIN) {
-            return not_again(case);
+            return not_again(scene, query, case);
         }
         if seen.iter().any(is_late) {
             return Verdict::Inconclusive(
@@ -222,29 +222,44 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         return control(scene, query, case, &groups(case, seen));
     };
     if !case.subject.starts_with(AGAIN) {
+        let found = &leak.found;
+        let seen = found.sign.is_certain();
+        let seen = seen.then(|| format!(" {} {}", found.at, found.text));
         return Verdict::FollowUp(Box::new(Case {
             check: case.check,
             object: case.object.clone(),
-            subject: format!(
-                "{AGAIN}{} {}",
-                leak.found.binding,
-                leak.found.sign.is_certain()
-            ),
-            attempts: attempts(scene, query, Some(leak.found.binding)),
+            subject: format!("{AGAIN}{}{}", found.binding, seen.unwrap_or_default()),
+            attempts: attempts(scene, query, Some(found.binding)),
         }));
     }
     Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
 }
 
-/// What is said of a leak that the same rows did not show again.
-fn not_again(case: &Case) -> Verdict {
-    if case.subject.ends_with("true") {
-        return Verdict::Inconclusive(
-            "it showed or changed what is another's, and when it was tried again it did not"
-                .to_owned(),
-        );
-    }
-    Verdict::Held("what it returns varies by itself".to_owned())
+/// What is said of a leak that the same rows did not show again: where another's value was seen, it was seen, though
+/// which row is shown may depend on where rows lie.
+fn not_again(scene: Scene<'_>, query: &Query, case: &Case) -> Verdict {
+    let held = || Verdict::Held("what it returns varies by itself".to_owned());
+    let mut words = case.subject[AGAIN.len()..].splitn(3, ' ');
+    let (Some(binding), Some(at), Some(text)) = (words.next(), words.next(), words.next()) else {
+        return held();
+    };
+    let (Ok(binding), Ok(at)) = (binding.parse(), at.parse()) else {
+        return held();
+    };
+    let groups = groups(case, &[]);
+    let leak = Leak {
+        found: Evidence {
+            binding,
+            text: format!("{text}; it varies: tried again, it was not seen"),
+            at,
+            changed: Vec::new(),
+            codes: String::new(),
+            sign: Sign::Row,
+        },
+        attempts: groups[0].0,
+        masked: groups.len() > 1,
+    };
+    Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
 }
 
 /// What leaks in a case, if anything does.
