@@ -90,6 +90,9 @@ impl Check for QueryCost {
 
 /// What is said of a query by its plan: every scan is bound, or the pages of those that are not are counted.
 fn suspected(scene: Scene<'_>, case: &Case, read: &[Scan]) -> Verdict {
+    if read.is_empty() {
+        return Verdict::NotApplicable("it scans no table".to_owned());
+    }
     let wide: Vec<&Scan> = read
         .iter()
         .filter(|scan| scan.passes_others(scene))
