@@ -3,7 +3,7 @@
 
 use super::Scene;
 use super::row::{RowRef, acting, foreign, spare};
-use crate::model::{Catalog, Cell, Class, ForeignKey, Table, literal};
+use crate::model::{Attempt, Case, Catalog, Cell, Class, ForeignKey, Table, literal};
 
 /// The key that is printed so, and its table.
 pub(super) fn find<'a>(catalog: &'a Catalog, object: &str) -> Option<(&'a Table, &'a ForeignKey)> {
@@ -31,6 +31,21 @@ pub(super) fn all(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &ForeignKey
     tables
         .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
         .filter(move |(table, key)| outside(scene, table, key).is_none())
+}
+
+/// The one case of a check on a key.
+pub(super) fn case(
+    check: &'static str,
+    table: &Table,
+    key: &ForeignKey,
+    attempts: Vec<Attempt>,
+) -> Case {
+    Case {
+        check,
+        object: table.name.object(&key.name),
+        subject: String::new(),
+        attempts,
+    }
 }
 
 /// The columns of the key that say what is referred to, and not whose the row is.

@@ -395,8 +395,13 @@ impl Harness {
         execute(connection, "SET statement_timeout = '30s'").await?;
         let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
-        let layout = Layout::of(ground.catalog, ground.tenancy, &worlds, socket);
-        load_all(connection, layout, &worlds.seeded()).await?;
+        load_seeded(
+            connection,
+            (ground.catalog, ground.tenancy),
+            &worlds,
+            socket,
+        )
+        .await?;
         settle::filled_by_triggers(connection, &mut worlds).await?;
         execute(connection, "COMMIT").await?;
         Ok((worlds, genes))
@@ -670,17 +675,14 @@ pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
 }
 
 /// Loads the rows of the seeded database.
-async fn seed_with(
+async fn load_seeded(
     connection: &mut PgConnection,
-    catalog: &Catalog,
-    tenancy: &Tenancy,
+    (catalog, tenancy): (&Catalog, &Tenancy),
     worlds: &Worlds,
     socket: bool,
 ) -> Result<()> {
-    execute(connection, "BEGIN").await?;
     let layout = Layout::of(catalog, tenancy, worlds, socket);
-    load_all(connection, layout, &worlds.seeded()).await?;
-    execute(connection, "COMMIT").await
+    load_all(connection, layout, &worlds.seeded()).await
 }
 
 /// Milliseconds since then.

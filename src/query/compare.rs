@@ -136,21 +136,23 @@ fn strictness(outputs: &[&Output]) -> Strictness {
     }
 }
 
+/// The output with each cell as another text.
+fn with_cells(output: &Output, cell: impl Fn(&String) -> String) -> Output {
+    let row = |row: &Vec<Option<String>>| row.iter().map(|one| one.as_ref().map(&cell)).collect();
+    Output {
+        rows: output.rows.iter().map(row).collect(),
+        columns: output.columns.clone(),
+        affected: output.affected,
+    }
+}
+
 /// The output with numbers to thirteen digits, where they have a fraction and stand alone in their cells.
 fn rounded(output: &Output) -> Output {
     let cell = |text: &String| match text.parse::<f64>() {
         Ok(number) if number.is_finite() && text.contains('.') => format!("{number:.12e}"),
         _ => text.clone(),
     };
-    Output {
-        rows: output
-            .rows
-            .iter()
-            .map(|row| row.iter().map(|one| one.as_ref().map(cell)).collect())
-            .collect(),
-        columns: output.columns.clone(),
-        affected: output.affected,
-    }
+    with_cells(output, cell)
 }
 
 /// The output with the words of each cell in an order of their own, and numbers to nine digits: what `array_agg` and
@@ -168,15 +170,7 @@ fn loosened(output: &Output) -> Output {
         words.sort();
         words.join(" ")
     };
-    Output {
-        rows: output
-            .rows
-            .iter()
-            .map(|row| row.iter().map(|one| one.as_ref().map(cell)).collect())
-            .collect(),
-        columns: output.columns.clone(),
-        affected: output.affected,
-    }
+    with_cells(output, cell)
 }
 
 /// The rows without some columns, in an order of their own.

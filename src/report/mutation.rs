@@ -62,17 +62,7 @@ fn text(mutation: &Mutation) -> String {
         }),
     );
     for (what, lines) in quality(mutation) {
-        let _ = writeln!(text, "{what}");
-        for line in lines.iter().take(SHOWN) {
-            let _ = writeln!(text, "  {line}");
-        }
-        if lines.len() > SHOWN {
-            let _ = writeln!(
-                text,
-                "  and {} more, in the JSON report",
-                lines.len() - SHOWN
-            );
-        }
+        headed(&mut text, &what, &lines);
     }
     text.push('\n');
     for remark in &mutation.remarks {
@@ -121,6 +111,12 @@ fn list(text: &mut String, what: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
+    headed(text, what, lines);
+    text.push('\n');
+}
+
+/// The first lines below what they are.
+fn headed(text: &mut String, what: &str, lines: &[String]) {
     let _ = writeln!(text, "{what}");
     for line in lines.iter().take(SHOWN) {
         let _ = writeln!(text, "  {line}");
@@ -132,7 +128,6 @@ fn list(text: &mut String, what: &str, lines: &[String]) {
             lines.len() - SHOWN
         );
     }
-    text.push('\n');
 }
 
 fn described(one: &Tried) -> String {

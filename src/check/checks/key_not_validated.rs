@@ -28,12 +28,7 @@ impl Check for KeyNotValidated {
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         reference::all(scene)
             .filter(|(_, key)| key.enforced)
-            .map(|(table, key)| Case {
-                check: self.page().id,
-                object: table.name.object(&key.name),
-                subject: String::new(),
-                attempts: Vec::new(),
-            })
+            .map(|(table, key)| reference::case(self.page().id, table, key, Vec::new()))
             .collect()
     }
 

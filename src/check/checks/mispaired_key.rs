@@ -26,12 +26,7 @@ impl Check for MispairedKey {
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         reference::all(scene)
             .filter(|(table, key)| reference::opposites(scene, table, key).is_some())
-            .map(|(table, key)| Case {
-                check: self.page().id,
-                object: table.name.object(&key.name),
-                subject: String::new(),
-                attempts: Vec::new(),
-            })
+            .map(|(table, key)| reference::case(self.page().id, table, key, Vec::new()))
             .collect()
     }
 

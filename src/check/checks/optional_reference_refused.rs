@@ -35,11 +35,8 @@ impl Check for OptionalReferenceRefused {
                 reference::tenant_pair(scene, table, key).is_some()
                     && is_optional(scene, table, key)
             })
-            .map(|(table, key)| Case {
-                check: self.page().id,
-                object: table.name.object(&key.name),
-                subject: String::new(),
-                attempts: attempts(scene, table, key),
+            .map(|(table, key)| {
+                reference::case(self.page().id, table, key, attempts(scene, table, key))
             })
             .collect()
     }

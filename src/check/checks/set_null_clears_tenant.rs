@@ -41,12 +41,7 @@ impl Check for SetNullClearsTenant {
                     Some(Harm::Delete) => attempts(scene, table, key),
                     _ => Vec::new(),
                 };
-                Case {
-                    check: self.page().id,
-                    object: table.name.object(&key.name),
-                    subject: String::new(),
-                    attempts,
-                }
+                reference::case(self.page().id, table, key, attempts)
             })
             .collect()
     }

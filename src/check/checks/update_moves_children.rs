@@ -32,11 +32,8 @@ impl Check for UpdateMovesChildren {
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         reference::all(scene)
             .filter(|(table, key)| reference::tenant_pair(scene, table, key).is_some())
-            .map(|(table, key)| Case {
-                check: self.page().id,
-                object: table.name.object(&key.name),
-                subject: String::new(),
-                attempts: attempts(scene, table, key),
+            .map(|(table, key)| {
+                reference::case(self.page().id, table, key, attempts(scene, table, key))
             })
             .collect()
     }

@@ -10,7 +10,7 @@ use crate::mutate::Rows;
 use crate::run::Arena;
 use crate::server::Server;
 
-use super::super::{Ground, Harness, Schema, seed_with};
+use super::super::{Ground, Harness, Schema, load_seeded};
 use super::fate::Seen;
 
 /// The original, and what is known of it.
@@ -146,7 +146,9 @@ impl<'a> Bench<'a> {
         let Schema {
             catalog, tenancy, ..
         } = &self.ground.schema;
-        seed_with(&mut connection, catalog, tenancy, &worlds, self.socket()).await?;
+        execute(&mut connection, "BEGIN").await?;
+        load_seeded(&mut connection, (catalog, tenancy), &worlds, self.socket()).await?;
+        execute(&mut connection, "COMMIT").await?;
         connection.close().await.doing("close a connection")?;
         Ok((seeded, worlds))
     }

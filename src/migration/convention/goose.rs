@@ -23,11 +23,7 @@ impl Convention for Goose {
     }
 
     fn fit(&self, folder: &Folder) -> Fit {
-        if folder.marked(UP) {
-            Fit::Content
-        } else {
-            Fit::No
-        }
+        Fit::by_mark(folder, UP)
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {

@@ -120,6 +120,15 @@ pub(super) enum Fit {
 }
 
 impl Fit {
+    /// By a line that only files of the convention have.
+    fn by_mark(folder: &Folder, mark: &str) -> Self {
+        if folder.marked(mark) {
+            Self::Content
+        } else {
+            Self::No
+        }
+    }
+
     /// By the names of all SQL files of the folder itself.
     fn by_names(folder: &Folder, label: impl Fn(&str) -> Option<Label>) -> Self {
         let mut any = false;

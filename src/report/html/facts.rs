@@ -113,40 +113,39 @@ fn write_coverage(page: &mut Markup, report: &Report) {
     fact("seeded", &format!("{rows} of {organisations}"));
     page.add("</dl>\n");
     if !coverage.unmet.is_empty() {
-        let title = format!(
-            "{} made no difference: a leak behind them may be missed",
-            count(coverage.unmet.len(), "branch", "branches")
-        );
-        page.add("<details>")
-            .element("summary", "", &title)
-            .add("<ul class=\"objects\">\n");
-        for one in &coverage.unmet {
-            page.add("<li>").element("code", "", &one.branch);
-            page.say(&format!(" in {} line {}", one.query, one.line))
-                .add("</li>\n");
-        }
-        page.add("</ul></details>\n");
+        let branches = count(coverage.unmet.len(), "branch", "branches");
+        let title = format!("{branches} made no difference: a leak behind them may be missed");
+        folded(page, &title, &coverage.unmet, |page, one| {
+            page.element("code", "", &one.branch);
+            page.say(&format!(" in {} line {}", one.query, one.line));
+        });
     }
     if !report.satisfied.is_empty() {
-        let title = format!(
-            "How {} were met",
-            count(report.satisfied.len(), "constraint", "constraints")
-        );
-        page.add("<details>")
-            .element("summary", "", &title)
-            .add("<ul class=\"objects\">\n");
-        for one in &report.satisfied {
-            page.add("<li>").element("code", "", &one.object);
+        let constraints = count(report.satisfied.len(), "constraint", "constraints");
+        let title = format!("How {constraints} were met");
+        folded(page, &title, &report.satisfied, |page, one| {
+            page.element("code", "", &one.object);
             page.say(&format!(" {}: ", one.means.word()))
-                .element("code", "", &one.constraint)
-                .add("</li>\n");
-        }
-        page.add("</ul></details>\n");
+                .element("code", "", &one.constraint);
+        });
     }
     for remark in &report.remarks {
         page.element("p", "remark", remark).add("\n");
     }
     page.add("</section>\n");
+}
+
+/// A list that opens when its title is asked for.
+fn folded<T>(page: &mut Markup, title: &str, list: &[T], write: impl Fn(&mut Markup, &T)) {
+    page.add("<details>")
+        .element("summary", "", &title)
+        .add("<ul class=\"objects\">\n");
+    for one in list {
+        page.add("<li>");
+        write(page, one);
+        page.add("</li>\n");
+    }
+    page.add("</ul></details>\n");
 }
 
 fn write_timings(page: &mut Markup, report: &Report) {
