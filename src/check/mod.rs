@@ -4,6 +4,7 @@
 //! database: what it wants tried stands in the case.
 
 mod aftermath;
+mod arms;
 mod attempts;
 mod broken;
 mod checks;
