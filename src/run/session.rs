@@ -1,11 +1,13 @@
 //! Attempts in one session.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Either, PgConnection, Row as _, ValueRef as _};
 use tokio_stream::StreamExt as _;
 
+use super::Arena;
 use crate::database::{connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::model::{Observation, Output, Refusal};
@@ -63,8 +65,28 @@ pub(super) struct Session {
     pub(super) connection: PgConnection,
     /// By the text of a witness, what it says of the rows as they are.
     witnesses: BTreeMap<String, Witness>,
-    /// The `PREPARE`s of queries that once took longer than a statement may: each further try would take as long.
-    late: BTreeSet<String>,
+    late: Late,
+}
+
+/// The `PREPARE`s of queries that once took longer than a statement may, in whichever session: each further try would take
+/// as long.
+#[derive(Clone, Debug, Default)]
+pub struct Late(Arc<Mutex<BTreeSet<String>>>);
+
+impl Late {
+    fn add(&self, script: &Script<'_>) {
+        self.known().extend(script.prepares().map(str::to_owned));
+    }
+
+    fn has(&self, script: &Script<'_>) -> bool {
+        script
+            .prepares()
+            .is_some_and(|sql| self.known().contains(sql))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A prepared query: planned once, since it goes over every table and is asked after every script.
@@ -78,14 +100,14 @@ const END: &str = "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT 
 
 impl Session {
     /// Opens a session and its one transaction.
-    pub(super) async fn open(options: &PgConnectOptions, timeout: u32) -> Result<Self> {
+    pub(super) async fn open(options: &PgConnectOptions, arena: &Arena<'_>) -> Result<Self> {
         let mut connection = connect(options).await?;
-        bound(&mut connection, timeout).await?;
+        bound(&mut connection, arena.timeout).await?;
         execute(&mut connection, "BEGIN").await?;
         Ok(Self {
             connection,
             witnesses: BTreeMap::new(),
-            late: BTreeSet::new(),
+            late: arena.late.clone(),
         })
     }
 
@@ -104,12 +126,12 @@ impl Session {
         let mut together = TOGETHER;
         while found.len() < scripts.len() {
             let next = &scripts[found.len()..];
-            if self.is_late(&next[0]) {
+            if self.late.has(&next[0]) {
                 found.push(timed_out());
                 continue;
             }
             let next = &next[..together.min(next.len())];
-            let ends = next.iter().position(|script| self.is_late(script));
+            let ends = next.iter().position(|script| self.late.has(script));
             let next = &next[..ends.unwrap_or(next.len())];
             let Ok(()) = self.prepare(next).await else {
                 found.push(given_up());
@@ -119,8 +141,7 @@ impl Session {
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
             let refused = stopped.is_some();
             if stopped.is_some_and(|refusal| refusal.sqlstate == TIMED_OUT) {
-                self.late
-                    .extend(next[seen.len() - 1].prepares().map(str::to_owned));
+                self.late.add(&next[seen.len() - 1]);
             }
             let transient =
                 stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
@@ -225,10 +246,6 @@ impl Session {
             done = &script.statements[..last.outputs.len()];
         }
         (found, self.recover(done).await.is_ok())
-    }
-
-    fn is_late(&self, script: &Script<'_>) -> bool {
-        !self.late.is_empty() && script.prepares().is_some_and(|sql| self.late.contains(sql))
     }
 
     fn witness(&self, script: &Script<'_>) -> Option<&Witness> {
