@@ -1,6 +1,6 @@
 //! Attempts in one session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
@@ -17,9 +17,6 @@ const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
 
 /// So often.
 const RETRIES: usize = 3;
-
-/// A statement took longer than it may.
-const TIMED_OUT: &str = "57014";
 
 /// Scripts in one message, at most.
 const TOGETHER: usize = 24;
@@ -68,23 +65,32 @@ pub(super) struct Session {
     late: Late,
 }
 
-/// The `PREPARE`s of queries that once took longer than a statement may, in whichever session: each further try would take
-/// as long.
+/// By its `PREPARE`, each query that once took longer than a statement may or returned too many rows, in whichever session,
+/// with the code of that: each further try would take as long.
 #[derive(Clone, Debug, Default)]
-pub struct Late(Arc<Mutex<BTreeSet<String>>>);
+pub struct Late(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Late {
-    fn add(&self, script: &Script<'_>) {
-        self.known().extend(script.prepares().map(str::to_owned));
+    /// Learns from what a script came to.
+    fn learn(&self, script: &Script<'_>, observation: &Observation) {
+        let Some(refusal) = &observation.refusal else {
+            return;
+        };
+        if [Refusal::TIMED_OUT, Refusal::TOO_MANY_ROWS].contains(&refusal.sqlstate.as_str())
+            && let Some(sql) = script.prepares()
+        {
+            let sqlstate = refusal.sqlstate.clone();
+            self.known().insert(sql.to_owned(), sqlstate);
+        }
     }
 
-    fn has(&self, script: &Script<'_>) -> bool {
-        script
-            .prepares()
-            .is_some_and(|sql| self.known().contains(sql))
+    /// What is said of an attempt of such a query.
+    fn said(&self, script: &Script<'_>) -> Option<Observation> {
+        let sqlstate = self.known().get(script.prepares()?)?.clone();
+        Some(not_taken(sqlstate))
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,23 +132,25 @@ impl Session {
         let mut together = TOGETHER;
         while found.len() < scripts.len() {
             let next = &scripts[found.len()..];
-            if self.late.has(&next[0]) {
-                found.push(timed_out());
+            if let Some(said) = self.late.said(&next[0]) {
+                found.push(said);
                 continue;
             }
             let next = &next[..together.min(next.len())];
-            let ends = next.iter().position(|script| self.late.has(script));
+            let ends = next
+                .iter()
+                .position(|script| self.late.said(script).is_some());
             let next = &next[..ends.unwrap_or(next.len())];
             let Ok(()) = self.prepare(next).await else {
                 found.push(given_up());
                 return (found, false);
             };
             let (mut seen, alive) = self.message(next).await;
+            for (script, observation) in next.iter().zip(&seen) {
+                self.late.learn(script, observation);
+            }
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
             let refused = stopped.is_some();
-            if stopped.is_some_and(|refusal| refusal.sqlstate == TIMED_OUT) {
-                self.late.add(&next[seen.len() - 1]);
-            }
             let transient =
                 stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
@@ -228,10 +236,14 @@ impl Session {
             let whole = own.len() == length + watched + 2;
             let after = own.drain(length.min(own.len())..).nth(1);
             let before = self.witness(script).and_then(|one| one.before.clone());
-            found.push(Observation {
-                outputs: own,
-                refusal: None,
-                witnessed: before.zip(after).filter(|_| whole).map(Box::new),
+            found.push(if own.iter().any(Output::is_cut) {
+                not_taken(Refusal::TOO_MANY_ROWS.to_owned())
+            } else {
+                Observation {
+                    outputs: own,
+                    refusal: None,
+                    witnessed: before.zip(after).filter(|_| whole).map(Box::new),
+                }
             });
             if !whole {
                 break;
@@ -319,7 +331,9 @@ async fn script(
                         .map(|column| column.name().to_owned())
                         .collect();
                 }
-                output.rows.push(cells(&row)?);
+                if output.rows.len() < Output::MOST_ROWS {
+                    output.rows.push(cells(&row)?);
+                }
             }
         }
     }
@@ -378,13 +392,13 @@ pub(super) fn given_up() -> Observation {
     }
 }
 
-/// What is said of attempts of a query that took too long before.
-fn timed_out() -> Observation {
+/// What is said of attempts of a query that took too long, or returned too much.
+fn not_taken(sqlstate: String) -> Observation {
     Observation {
         outputs: Vec::new(),
         refusal: Some(Refusal {
-            sqlstate: TIMED_OUT.to_owned(),
-            message: "it took too long before".to_owned(),
+            sqlstate,
+            message: "it took too long, or returned too many rows".to_owned(),
             ..Refusal::default()
         }),
         witnessed: None,
