@@ -154,7 +154,13 @@ fn defect(
         ),
         sql: application.map_or_else(
             || transaction(&shown),
-            |application| policy::repeated(scene, application),
+            |application| {
+                // What went to the other tenant is out of the role's sight.
+                let mut shown = application.clone();
+                let count = shown.statements.len() - 1;
+                shown.statements.insert(count, "RESET ROLE".to_owned());
+                policy::repeated(scene, &shown)
+            },
         ),
         sqlstate: None,
         fix: reference::tenant_pair(scene, table, key).map_or_else(String::new, |pair| {
