@@ -46,13 +46,34 @@ pub(super) enum Command {
     Init(Box<Init>),
     /// Apply the migrations to a new database, and find out whether they may be run again and undone
     Migrate(Box<Migrate>),
+    /// Say what runs depend on and how it stands: binaries, Docker, folders, locks, shared servers, leftovers
+    ///
+    /// Changes nothing. Exit status: 0 where runs can work, 2 where they can't; each line says how to mend it.
+    Doctor {
+        /// How it looks
+        #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+        format: DoctorFormat,
+    },
     /// Remove what earlier runs left: servers, containers, folders
-    Clean,
+    Clean {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Say what a check looks for, why it leaks, and how to mend it
     Explain {
         /// The check's id, as reports name it
         check: String,
     },
+}
+
+/// How `doctor` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DoctorFormat {
+    /// Lines
+    Text,
+    /// `{ "format": 1, "verdict": "ready | broken", "signs": [ … ] }`
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

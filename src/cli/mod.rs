@@ -2,6 +2,7 @@
 
 mod arguments;
 mod call;
+mod doctor;
 mod explain;
 mod failure;
 mod init;
@@ -21,8 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::error::{Error, Result};
-use crate::server;
-use arguments::{Arguments, Command, ReportCommand};
+use arguments::{Arguments, Command, DoctorFormat, ReportCommand};
 
 /// The harness could not do its work.
 const FAILED: u8 = 2;
@@ -111,20 +111,13 @@ async fn run(command: Command) -> Result<u8> {
             let work = migrate::run(options.into_command_line());
             signal::or_interrupted(Box::pin(work)).await
         }
-        Command::Clean => signal::or_interrupted(clean()).await,
+        Command::Clean { dry_run } => signal::or_interrupted(doctor::clean(dry_run)).await,
+        Command::Doctor { format } => {
+            let as_json = format == DoctorFormat::Json;
+            signal::or_interrupted(Box::pin(doctor::run(as_json))).await
+        }
         Command::Explain { check } => explain::run(&check),
     }
-}
-
-async fn clean() -> Result<u8> {
-    let lines = server::clean().await?;
-    if lines.is_empty() {
-        output::print("nothing was left by earlier runs\n")?;
-    }
-    for line in lines {
-        output::print(&format!("{}\n", output::disarmed(&line)))?;
-    }
-    Ok(0)
 }
 
 /// An option or an argument that can't be used.

@@ -106,7 +106,7 @@ fn rank(binaries: &Binaries) -> (u32, u32) {
 }
 
 /// All binaries of the machine, each folder once however many ways lead to it.
-fn search() -> Vec<Binaries> {
+pub(super) fn search() -> Vec<Binaries> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let candidates =
         std::env::split_paths(&path).chain(PLACES.iter().flat_map(|place| expand(place)));

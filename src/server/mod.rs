@@ -14,6 +14,7 @@ mod docker;
 #[cfg(not(feature = "docker"))]
 #[path = "docker_absent.rs"]
 mod docker;
+mod doctor;
 #[cfg(feature = "docker")]
 mod engine;
 mod external;
@@ -35,11 +36,12 @@ mod watch;
 use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
+pub use doctor::{Sign, State, examine};
 pub(crate) use process::Group;
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
-pub use shared::{Shared, share, watched};
+pub use shared::{Running, Shared, running, share, watched};
 pub use watch::using;
 
 use crate::error::{Error, Result};
@@ -146,4 +148,12 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
 /// Where there is no folder to look in.
 pub async fn clean() -> Result<Vec<String>> {
     leftovers::remove(true).await
+}
+
+/// What [`clean`] would remove: a line for each thing. Changes nothing.
+///
+/// # Errors
+/// Where there is no folder to look in.
+pub async fn cleanable() -> Result<Vec<String>> {
+    leftovers::find().await
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod isolation;
+mod machine;
 mod pool;
 mod sharing;
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod command_line;
+mod doctor;
 mod fixture;
 mod fixtures;
 mod folder;

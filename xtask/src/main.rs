@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    after_help = "The library's own commands are here too: test-db, clean, explain (`cargo xtask test-db --help`)."
+    after_help = "The library's own commands are here too: test-db, doctor, clean, explain (`cargo xtask test-db --help`)."
 )]
 struct Arguments {
     #[command(subcommand)]
