@@ -1,6 +1,7 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
 mod arguments;
+mod backup;
 mod call;
 mod explain;
 mod failure;
@@ -10,6 +11,7 @@ mod mutate;
 mod output;
 mod progress;
 mod report;
+mod restore;
 mod seed;
 mod show;
 mod signal;
@@ -111,6 +113,8 @@ async fn run(command: Command) -> Result<u8> {
             let work = migrate::run(options.into_command_line());
             signal::or_interrupted(Box::pin(work)).await
         }
+        Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
+        Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Clean => signal::or_interrupted(clean()).await,
         Command::Explain { check } => explain::run(&check),
     }
