@@ -32,13 +32,13 @@ pub(super) enum BackupCommand {
 
 #[derive(Args, Debug)]
 pub(super) struct Take {
-    /// The database, as postgres://user@host:5432/name; a password may come from PGPASSWORD or .pgpass
+    /// The URL of the database, postgres://…; a password may come from PGPASSWORD or .pgpass
     #[arg(long, value_name = "URL")]
     server: String,
     /// The folder of backups
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// gzip, zstd (from PostgreSQL 16 on) or none
+    /// gzip, zstd (from Postgres 16 on) or none
     #[arg(long, value_name = "HOW", default_value = "gzip")]
     compress: String,
     /// Remove backups of the same database and kind that are older, once this one was tried

@@ -17,7 +17,7 @@ pub(super) struct Restore {
     /// The backup's folder
     #[arg(value_name = "BACKUP")]
     file: PathBuf,
-    /// The database that is replaced, or made where it isn't there, as postgres://user@host:5432/name
+    /// The database that is replaced, or made where it isn't there, by its URL: postgres://…
     #[arg(long, value_name = "URL")]
     server: String,
     /// Where the backup of what is there now goes [default: beside the one that is restored]
