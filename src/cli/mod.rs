@@ -1,6 +1,7 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
 mod arguments;
+mod backup;
 mod call;
 mod doctor;
 mod explain;
@@ -11,6 +12,7 @@ mod mutate;
 mod output;
 mod progress;
 mod report;
+mod restore;
 mod seed;
 mod show;
 mod signal;
@@ -116,6 +118,8 @@ async fn run(command: Command) -> Result<u8> {
             let as_json = format == DoctorFormat::Json;
             signal::or_interrupted(Box::pin(doctor::run(as_json))).await
         }
+        Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
+        Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Explain { check } => explain::run(&check),
     }
 }

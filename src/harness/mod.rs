@@ -12,6 +12,7 @@ mod jobs;
 mod matrix;
 mod migrate;
 mod mutate;
+mod operations;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -30,6 +31,7 @@ use std::time::Instant;
 
 pub use fill::{Files, Filled, Progress, fill};
 pub use migrate::MigrationsChecked;
+pub use operations::BackedUp;
 pub use seed::Seeded;
 pub use survey::Survey;
 

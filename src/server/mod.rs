@@ -24,6 +24,7 @@ mod leftovers;
 mod local;
 mod note;
 mod process;
+mod programs;
 mod provider;
 mod recording;
 mod registry;
@@ -38,6 +39,7 @@ use std::fmt;
 pub use choice::{ServerChoice, ServerRequest};
 pub use doctor::{Sign, State, examine};
 pub(crate) use process::Group;
+pub use programs::programs;
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
@@ -111,6 +113,23 @@ pub async fn start(request: &ServerRequest) -> Result<Server> {
         passed.join("\n  "),
         request.version.unwrap_or(NEWEST),
     )))
+}
+
+/// Connects to a server by its URL, whatever its role may do there, and says which database the URL names: nothing is asked
+/// of the server but to answer. Where that database isn't there, the server's own is connected to.
+///
+/// # Errors
+/// [`Error::NoServer`] where there is no answer; [`Error::Usage`] for what is no URL.
+pub async fn reach(url: &str) -> Result<(Server, String)> {
+    if !matches!(url.parse::<ServerChoice>()?, ServerChoice::External(_)) {
+        return Err(Error::Usage(format!(
+            "`{}` names no database: give its URL, as --server postgres://user@host:5432/database",
+            choice::masked(url)
+        )));
+    }
+    let (started, database) = external::reach(url).await?;
+    let server = Server::new("external", started, &ServerRequest::default(), &[]).await?;
+    Ok((server, database))
 }
 
 /// Kinds to try, in order; and what is not even tried, with the reason.

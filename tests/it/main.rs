@@ -13,6 +13,7 @@ mod migrate_check;
 mod migration;
 mod migration_files;
 mod mutants;
+mod operations;
 mod parts;
 mod projects;
 mod psql;
