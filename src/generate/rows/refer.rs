@@ -75,6 +75,7 @@ impl<'a> Maker<'a> {
         } else {
             parents.len()
         };
+        let (first, open) = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
             self.turn(draft, key, open)
@@ -82,7 +83,7 @@ impl<'a> Maker<'a> {
             dice.below(open) + tried
         };
         for step in 0..open {
-            if parents.give(draft, number, key, (start + step) % open) {
+            if parents.give(draft, number, key, first + (start + step) % open) {
                 return Ok(());
             }
         }
@@ -128,7 +129,8 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        !parents.shared && parents.give(draft, number, key, parent)
+        let (first, _) = among(draft, number, parents.len(), parents.len());
+        !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
     /// What a parent of the row holds in a column whose name has this word in it.
@@ -219,6 +221,22 @@ impl Parents<'_> {
             draft.parents[number] = (!self.shared).then_some(parent);
         }
         fits
+    }
+}
+
+/// Of so many parents, the first `open` of which have their turn, those that a key may refer to: the number of the first,
+/// and how many. What is joined to another row of its table stands after that, as long as there is one.
+fn among(draft: &Draft<'_>, number: usize, open: usize, all: usize) -> (usize, usize) {
+    let keys = &draft.table.keys;
+    let before = keys[number].beyond.iter();
+    let first = before.filter_map(|key| draft.parents[*key]).max();
+    let first = first.map_or(0, |parent| parent + 1);
+    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
+    match behind.count() {
+        _ if first >= all => (0, open),
+        _ if first >= open => (first, all - first),
+        // Each of those that come behind leaves one to the next.
+        behind => (first, (open - first).saturating_sub(behind).max(1)),
     }
 }
 
