@@ -274,6 +274,9 @@ struct ChecksOptions {
     /// watertight-regressions.json beside the settings]
     #[arg(long, value_name = "FILE")]
     regressions: Option<String>,
+    /// What assertions of tests left there of the statements that they covered
+    #[arg(long, value_name = "DIR")]
+    covered: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -481,6 +484,7 @@ impl TestDb {
             ("seed", self.rows.seed),
             ("baseline", self.checks.baseline),
             ("regressions", self.checks.regressions),
+            ("covered", self.checks.covered),
             ("format", self.reports.format),
             ("timeout", self.limits.timeout),
             ("jobs", self.limits.jobs),

@@ -7,6 +7,7 @@ mod accepted;
 pub(crate) mod application;
 mod assemble;
 mod attacked;
+pub(crate) mod covered;
 mod fill;
 mod jobs;
 mod matrix;
@@ -462,6 +463,13 @@ impl Harness {
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
         let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
+        let acquitted = covered::acquit(
+            &self.settings,
+            &ground.migrations,
+            &|object| sources.texts_of(object),
+            scene,
+            &judged,
+        )?;
         let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
@@ -482,6 +490,7 @@ impl Harness {
         report.timings.check = since(started);
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
+        acquitted.tell(&mut report);
         sources.tell(&mut report);
         let major = report.major().to_owned();
         for case in &mut report.inconclusive {

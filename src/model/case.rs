@@ -217,6 +217,7 @@ impl Defect {
             place: None,
             fix: self.fix,
             accepted: false,
+            acquitted: Vec::new(),
             versions: Vec::new(),
             counterexample: None,
         }

@@ -1,5 +1,6 @@
 //! What other crates' tests stand on: databases of their own, on a server that they share.
 
+mod acquitted;
 mod faults;
 mod isolation;
 mod machine;
