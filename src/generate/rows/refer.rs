@@ -68,21 +68,30 @@ impl<'a> Maker<'a> {
         }
         let parents = self.parents(draft, key);
         let tried = usize::try_from(draft.attempt).unwrap_or(0);
-        // The last row of a table is referred to by none, as long as there are others: it can be deleted. So are those that
-        // a query wishes for without children.
-        let open = if parents.len() > 1 && tried < parents.len() {
-            parents.len() - parents.lonely.clamp(1, parents.len() - 1)
-        } else {
-            parents.len()
-        };
+        // One row of a table is referred to by none, as long as there are others: it can be deleted. So are those that a
+        // query wishes for without such children.
+        let all = 0..parents.len();
+        let mut open: Vec<usize> = all.clone().collect();
+        if tried == 0
+            && let Some(parent) = parents.expecting
+            && parents.give(draft, number, key, parent)
+        {
+            return Ok(());
+        }
+        if parents.len() > 1 && tried < parents.len() {
+            open.retain(|parent| !parents.bare.contains(parent));
+        }
+        if open.is_empty() {
+            open.extend(all);
+        }
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
-            self.turn(draft, key, open)
+            self.turn(draft, key, open.len())
         } else {
-            dice.below(open) + tried
+            dice.below(open.len()) + tried
         };
-        for step in 0..open {
-            if parents.give(draft, number, key, (start + step) % open) {
+        for step in 0..open.len() {
+            if parents.give(draft, number, key, open[(start + step) % open.len()]) {
                 return Ok(());
             }
         }
@@ -164,11 +173,18 @@ impl<'a> Maker<'a> {
             part => (part, draft.place.tenant),
         };
         let existing = self.ground.existing.get(target).filter(|_| shared);
-        let own = part == Part::Acting;
+        let made = self.rows(part, tenant, table.number);
+        let existing = existing.map_or(&[][..], Vec::as_slice);
+        let count = made.len() + existing.len();
+        let bare = |row: &usize| match part {
+            Part::Acting => self.is_bare(table.number, *row),
+            _ => row + 1 == count,
+        };
         Parents {
-            lonely: if own { self.lonely(table.number) } else { 0 },
-            made: self.rows(part, tenant, table.number),
-            existing: existing.map_or(&[], Vec::as_slice),
+            bare: (0..count).filter(bare).collect(),
+            expecting: self.expecting(table.number, draft),
+            made,
+            existing,
             shared,
             positions: key.targets.as_slice(),
         }
@@ -180,8 +196,10 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
-    /// The last ones, which nothing may refer to.
-    lonely: usize,
+    /// Those that nothing may refer to.
+    bare: Vec<usize>,
+    /// The one that the row should refer to, so that what a query asks for has a child.
+    expecting: Option<usize>,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
