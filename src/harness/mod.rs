@@ -45,7 +45,7 @@ use crate::model::{
     Catalog, Cell, DatasetFacts, Explained, Query, Regression, RelationName, Report, SchemaFacts,
     ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
-use crate::run::{Arena, load_all};
+use crate::run::{Arena, Late, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
 use queries::Sources;
 
@@ -537,6 +537,7 @@ impl Harness {
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
+            late: Late::default(),
         })
     }
 

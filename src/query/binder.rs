@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
-use super::plain::{beyond, by_type, category, element, greatest, least, within};
+use super::plain::{array, beyond, by_type, category, element, greatest, least, within};
 use crate::model::{Catalog, Cell, Class, Dataset, Query, RelationName, Tenancy, TypeKind, Worlds};
 
 /// So many of the acting tenant's rows are tried.
@@ -97,7 +97,11 @@ impl<'a> Binder<'a> {
         (1..=self.query.parameters.len())
             .map(|number| {
                 if Some(number) == self.tenant {
-                    return Some(self.worlds.acting_tenant().to_owned());
+                    let tenant = self.worlds.acting_tenant();
+                    return Some(match self.kind(number) {
+                        kind if kind.ends_with("[]") => array([tenant]),
+                        _ => tenant.to_owned(),
+                    });
                 }
                 self.value(number, row, wide, foreign)
             })
@@ -107,7 +111,7 @@ impl<'a> Binder<'a> {
     fn value(&self, number: usize, row: usize, wide: bool, foreign: Option<Foreign<'_>>) -> Cell {
         let none = Vec::new();
         let sources = self.inferred.sources.get(&number).unwrap_or(&none);
-        let kind = self.query.types.get(number - 1).map_or("", String::as_str);
+        let kind = self.kind(number);
         if let Some(record) = self.record(number, row, wide, foreign) {
             return Some(record);
         }
@@ -178,7 +182,7 @@ impl<'a> Binder<'a> {
                 return self.shaped(kind, table, column, value, second);
             }
         }
-        self.by_name(number, row)
+        self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
             .or_else(|| {
@@ -315,20 +319,23 @@ impl<'a> Binder<'a> {
         value: String,
         second: Option<String>,
     ) -> Cell {
-        let is_array = kind.ends_with("[]");
-        if is_array && !value.starts_with('{') {
-            let items = [Some(value), second].into_iter().flatten();
-            let quoted = items
-                .map(|item| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\"")));
-            return Some(format!("{{{}}}", quoted.collect::<Vec<_>>().join(",")));
+        let wants_array = kind.ends_with("[]");
+        let has_array = matches!(self.kind_of(table, column), Some(TypeKind::Array(_)));
+        if wants_array && !has_array {
+            return Some(array([Some(value), second].iter().flatten()));
         }
-        if !is_array && matches!(self.kind_of(table, column), Some(TypeKind::Array(_))) {
+        if !wants_array && has_array {
             return Some(element(&value));
         }
         if !kind.ends_with("range") && self.is_range(table, column) {
             return within(&value).or(Some(value));
         }
         Some(value)
+    }
+
+    /// The type that the server gave a parameter.
+    fn kind(&self, number: usize) -> &'a str {
+        self.query.types.get(number - 1).map_or("", String::as_str)
     }
 
     fn kind_of(&self, table: &RelationName, column: &str) -> Option<&'a TypeKind> {
@@ -520,11 +527,12 @@ impl<'a> Binder<'a> {
     }
 
     /// A column of the query's tables that is called like the parameter.
-    fn by_name(&self, number: usize, row: usize) -> Option<String> {
+    fn by_name(&self, number: usize, kind: &str, row: usize) -> Option<String> {
         let name = self.query.parameters.get(number - 1)?.as_ref()?;
         self.inferred.tables.iter().find_map(|table| {
             self.catalog.tables.get(table)?.column(name)?;
-            picked(self.dataset(table), table, name, row)
+            let value = picked(self.dataset(table), table, name, row)?;
+            self.shaped(kind, table, name, value, None)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::check::attempts::{
     Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
 };
-use crate::check::evidence::{Evidence, Sign, evidence, is_late};
+use crate::check::evidence::{Evidence, Sign, evidence, lateness};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
 use crate::check::witness::digests;
@@ -222,10 +222,8 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             return not_again(scene, query, case);
         }
         let ((_, in_worlds), shadowed) = shadow::split(case, seen);
-        if in_worlds.iter().any(is_late) {
-            return Verdict::Inconclusive(
-                "it took longer than a statement may: --timeout gives it more".to_owned(),
-            );
+        if let Some(reason) = in_worlds.iter().find_map(lateness) {
+            return Verdict::Inconclusive(reason);
         }
         if makes_tenants(scene, query) {
             return Verdict::NotApplicable("it makes organisations, and reads no rows".to_owned());

@@ -74,7 +74,7 @@ impl<'a> Maker<'a> {
         let mut open: Vec<usize> = all.clone().collect();
         if tried == 0
             && let Some(parent) = parents.expecting
-            && parents.give(draft, number, key, parent)
+            && self.refer_to(draft, number, key, parent)
         {
             return Ok(());
         }
@@ -84,6 +84,7 @@ impl<'a> Maker<'a> {
         if open.is_empty() {
             open.extend(all);
         }
+        let open = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
             self.turn(draft, key, open.len())
@@ -137,7 +138,10 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        !parents.shared && parents.give(draft, number, key, parent)
+        let all = (0..parents.len()).collect();
+        let open = among(draft, number, all, parents.len());
+        let first = open.first().copied().unwrap_or(0);
+        !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
     /// What a parent of the row holds in a column whose name has this word in it.
@@ -238,6 +242,26 @@ impl Parents<'_> {
         }
         fits
     }
+}
+
+/// Those of so many parents that a key may refer to, of the `open` ones, which have their turn. What is joined to another row
+/// of its table stands after that, as long as there is one.
+fn among(draft: &Draft<'_>, number: usize, open: Vec<usize>, all: usize) -> Vec<usize> {
+    let keys = &draft.table.keys;
+    let before = keys[number].beyond.iter();
+    let first = before.filter_map(|key| draft.parents[*key]).max();
+    let first = first.map_or(0, |parent| parent + 1);
+    if first >= all {
+        return open;
+    }
+    let mut after: Vec<usize> = open.into_iter().filter(|parent| *parent >= first).collect();
+    if after.is_empty() {
+        return (first..all).collect();
+    }
+    // Each of those that come behind leaves one to the next.
+    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
+    after.truncate(after.len().saturating_sub(behind.count()).max(1));
+    after
 }
 
 /// A column of a reference to the own table that must be there and found no row: it will name the row itself.
