@@ -296,7 +296,7 @@ struct LimitsOptions {
     /// The bound of each statement, in seconds [default: 30]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<String>,
-    /// Databases in parallel [default: as suits the machine]
+    /// Databases in parallel; of `seed`, connections that load rows [default: as suits the machine]
     #[arg(long, value_name = "N")]
     jobs: Option<String>,
     /// A part of the run: 1/3

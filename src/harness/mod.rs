@@ -30,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use fill::{Files, Filled, Progress, fill};
+pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
 pub use migrate::MigrationsChecked;
 pub use operations::BackedUp;
 pub use seed::Seeded;
