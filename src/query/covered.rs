@@ -56,7 +56,10 @@ fn is_proven(ran: Ran<'_>, sent: &[Sent], text: &str) -> bool {
     inferred.sources.iter().all(|(number, sources)| {
         let mut foreign = BTreeSet::new();
         for source in sources {
-            let Source::Column { table, column, by } = source else {
+            let Source::Column {
+                table, column, by, ..
+            } = source
+            else {
                 continue;
             };
             let tenant = ran.tenancy.tenant_column(table) == Some(column.as_str());
