@@ -71,7 +71,7 @@ fn what_cannot_be_used_ends_with_status_2_and_says_why() {
         &watertight(&folder, &["explain", "nonsense\u{1b}[2J"], &[]),
         &["nonsense\u{fffd}[2J"],
     );
-    refused(&watertight(&folder, &["doctor"], &[]), &["doctor"]);
+    refused(&watertight(&folder, &["heal"], &[]), &["heal"]);
     refused(&watertight(&folder, &[], &[]), &["test-db"]);
 }
 
