@@ -38,6 +38,9 @@ pub enum Error {
         /// The last lines that it printed, each on a line of its own; no password is in them.
         output: String,
     },
+    /// A backup or a restore that could not be done; what was there before is as it was.
+    #[error("{0}")]
+    Operation(String),
     /// A statement of the harness itself failed.
     #[error("could not {doing}: {}", describe(source))]
     Database {

@@ -49,6 +49,7 @@ pub mod load;
 pub mod migration;
 pub mod model;
 pub mod mutate;
+pub mod operations;
 pub mod query;
 pub mod report;
 pub mod run;

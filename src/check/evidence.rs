@@ -7,7 +7,7 @@ use super::attempts::{LAYOUTS, executed_at};
 use super::broken::{Broken, broken};
 use super::sample::is_sampled;
 use crate::model::{
-    Attempt, Canary, Dataset, Observation, Purpose, RelationName, Stage, WorldKind,
+    Attempt, Canary, Dataset, Observation, Output, Purpose, Refusal, RelationName, Stage, WorldKind,
 };
 use crate::query::{Comparison, compare};
 
@@ -143,9 +143,23 @@ pub(super) fn code(observation: &Observation) -> &str {
     refusal.map_or("00000", |refusal| &refusal.sqlstate)
 }
 
-/// It took longer than a statement may.
+/// It took longer than a statement may, or returned more than is read: what it would say is not known.
 pub(super) fn is_late(observation: &Observation) -> bool {
-    code(observation) == "57014"
+    lateness(observation).is_some()
+}
+
+/// Why it is late, and what to do.
+pub(super) fn lateness(observation: &Observation) -> Option<String> {
+    match code(observation) {
+        Refusal::TIMED_OUT => {
+            Some("it took longer than a statement may: --timeout gives it more".to_owned())
+        }
+        Refusal::TOO_MANY_ROWS => Some(format!(
+            "it returned more than {} rows, though the tables have a few hundred: give it a LIMIT, or accept this by [[allow]]",
+            Output::MOST_ROWS
+        )),
+        _ => None,
+    }
 }
 
 /// What the query itself came to: an attempt has more statements where there are foreign rows to watch.

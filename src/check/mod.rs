@@ -4,6 +4,8 @@
 //! database: what it wants tried stands in the case.
 
 mod aftermath;
+mod again;
+mod arms;
 mod attempts;
 mod broken;
 mod checks;
@@ -28,6 +30,7 @@ mod shadow;
 mod ways;
 mod witness;
 
+pub use again::is_guardable;
 pub use attempts::{LAYOUTS, WORLDS};
 pub use checks::ALL;
 pub use page::Page;

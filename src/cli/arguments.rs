@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::backup::BackupCommand;
+use super::restore::Restore;
 use crate::config::CommandLine;
 
 /// Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
@@ -46,13 +48,44 @@ pub(super) enum Command {
     Init(Box<Init>),
     /// Apply the migrations to a new database, and find out whether they may be run again and undone
     Migrate(Box<Migrate>),
+    /// Say what runs depend on and how it stands: binaries, Docker, folders, locks, shared servers, leftovers
+    ///
+    /// Changes nothing. Exit status: 0 where runs can work, 2 where they can't; each line says how to mend it.
+    Doctor {
+        /// How it looks
+        #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+        format: DoctorFormat,
+    },
+    /// Save a database, or try a backup of one
+    ///
+    /// For cron and systemd: quiet but for one line, and status 0 only where the backup was taken and, tried on a disposable
+    /// server, everything came back. Status 1: something came back otherwise. Status 2: it could not be done.
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Replace a database by what a backup holds, once that is known to be all there; the old one is kept
+    Restore(Restore),
     /// Remove what earlier runs left: servers, containers, folders
-    Clean,
+    Clean {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Say what a check looks for, why it leaks, and how to mend it
     Explain {
         /// The check's id, as reports name it
         check: String,
     },
+}
+
+/// How `doctor` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DoctorFormat {
+    /// Lines
+    Text,
+    /// `{ "format": 1, "verdict": "ready | broken", "signs": [ … ] }`
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,6 +274,9 @@ struct ChecksOptions {
     /// watertight-regressions.json beside the settings]
     #[arg(long, value_name = "FILE")]
     regressions: Option<String>,
+    /// What assertions of tests left there of the statements that they covered
+    #[arg(long, value_name = "DIR")]
+    covered: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -260,7 +296,7 @@ struct LimitsOptions {
     /// The bound of each statement, in seconds [default: 30]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<String>,
-    /// Databases in parallel [default: as suits the machine]
+    /// Databases in parallel; of `seed`, connections that load rows [default: as suits the machine]
     #[arg(long, value_name = "N")]
     jobs: Option<String>,
     /// A part of the run: 1/3
@@ -389,7 +425,7 @@ impl Init {
     }
 }
 
-fn said(
+pub(super) fn said(
     config: Option<PathBuf>,
     texts: impl Iterator<Item = (&'static str, Option<String>)>,
 ) -> CommandLine {
@@ -448,6 +484,7 @@ impl TestDb {
             ("seed", self.rows.seed),
             ("baseline", self.checks.baseline),
             ("regressions", self.checks.regressions),
+            ("covered", self.checks.covered),
             ("format", self.reports.format),
             ("timeout", self.limits.timeout),
             ("jobs", self.limits.jobs),

@@ -1,7 +1,9 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
 mod arguments;
+mod backup;
 mod call;
+mod doctor;
 mod explain;
 mod failure;
 mod init;
@@ -10,6 +12,7 @@ mod mutate;
 mod output;
 mod progress;
 mod report;
+mod restore;
 mod seed;
 mod show;
 mod signal;
@@ -21,8 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::error::{Error, Result};
-use crate::server;
-use arguments::{Arguments, Command, ReportCommand};
+use arguments::{Arguments, Command, DoctorFormat, ReportCommand};
 
 /// The harness could not do its work.
 const FAILED: u8 = 2;
@@ -111,20 +113,15 @@ async fn run(command: Command) -> Result<u8> {
             let work = migrate::run(options.into_command_line());
             signal::or_interrupted(Box::pin(work)).await
         }
-        Command::Clean => signal::or_interrupted(clean()).await,
+        Command::Clean { dry_run } => signal::or_interrupted(doctor::clean(dry_run)).await,
+        Command::Doctor { format } => {
+            let as_json = format == DoctorFormat::Json;
+            signal::or_interrupted(Box::pin(doctor::run(as_json))).await
+        }
+        Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
+        Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Explain { check } => explain::run(&check),
     }
-}
-
-async fn clean() -> Result<u8> {
-    let lines = server::clean().await?;
-    if lines.is_empty() {
-        output::print("nothing was left by earlier runs\n")?;
-    }
-    for line in lines {
-        output::print(&format!("{}\n", output::disarmed(&line)))?;
-    }
-    Ok(0)
 }
 
 /// An option or an argument that can't be used.

@@ -75,7 +75,7 @@ fn options_reach_the_settings_by_their_keys() {
 #[test]
 fn unknown_commands_and_options_are_usage_errors() {
     for arguments in [
-        &["doctor"][..],
+        &["doctors"][..],
         &["test-db", "--row", "1"],
         &["explain"],
         &[],

@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 /// The options by their keys.
-const OPTIONS: [(&str, Kind); 34] = [
+const OPTIONS: [(&str, Kind); 35] = [
     ("server", Kind::Text),
     ("postgres", Kind::List),
     ("image", Kind::Text),
@@ -49,6 +49,7 @@ const OPTIONS: [(&str, Kind); 34] = [
     ("baseline", Kind::Text),
     ("write_baseline", Kind::Flag),
     ("regressions", Kind::Text),
+    ("covered", Kind::Text),
     ("report", Kind::List),
     ("format", Kind::Text),
     ("keep", Kind::Flag),
@@ -282,6 +283,7 @@ pub(super) fn set(settings: &mut Settings, key: &str, given: &Given) -> Result<(
         }
         "baseline" => run.baseline = Some(given.path()?),
         "write_baseline" => run.write_baseline = given.flag()?,
+        "covered" => run.covered = Some(given.path()?),
         "regressions" => run.regressions = Some(given.path_or_none()?),
         "report" => run.reports = given.reports()?,
         "format" => given.one()?.clone_into(&mut run.format),

@@ -1,6 +1,7 @@
 //! A migrated database, fast: migrations are applied once, into a template, and every database is a clone of it.
 
 mod application;
+mod census;
 mod desk;
 mod errand;
 mod fresh;
@@ -17,6 +18,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row as _};
 
 pub use application::{application_login, application_of, owner_of, refuse_vacuous};
+pub use census::{Census, census};
 pub use desk::{Claim, Desk, How, Order};
 pub use kept::keep;
 pub use partition::complete_partitions;

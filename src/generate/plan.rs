@@ -64,6 +64,10 @@ pub(super) struct KeyPlan<'a> {
     pub(super) late: bool,
     /// Where the columns referred to stand among the target's writable ones.
     pub(super) targets: Vec<Option<usize>>,
+    /// Keys before this one that refer to the same table, where each pair of parents is there once: a row joins the two, as
+    /// in a list of parts or of members. Its parent stands after theirs, so that none is above itself: what walks along
+    /// would never end.
+    pub(super) beyond: Vec<usize>,
 }
 
 impl<'a> Plan<'a> {
@@ -127,7 +131,7 @@ impl<'a> TablePlan<'a> {
             table,
             class,
             columns,
-            keys: key_plans(catalog, table, class),
+            keys: key_plans(catalog, table, class, &uniques),
             uniques,
             ascending: reading.ascending,
             checks: checks(table),
@@ -268,7 +272,12 @@ fn targets(catalog: &Catalog, key: &ForeignKey) -> Vec<Option<usize>> {
     key.target_columns.iter().map(position).collect()
 }
 
-fn key_plans<'a>(catalog: &Catalog, table: &'a Table, class: &'a Class) -> Vec<KeyPlan<'a>> {
+fn key_plans<'a>(
+    catalog: &Catalog,
+    table: &'a Table,
+    class: &'a Class,
+    uniques: &[Unique<'_>],
+) -> Vec<KeyPlan<'a>> {
     let tenant = match class {
         Class::Root { column } | Class::Scoped { column } => Some(column.as_str()),
         _ => None,
@@ -299,6 +308,7 @@ fn key_plans<'a>(catalog: &Catalog, table: &'a Table, class: &'a Class) -> Vec<K
                 nullable,
                 late: false,
                 targets: targets(catalog, key),
+                beyond: Vec::new(),
             }
         })
         .collect();
@@ -311,7 +321,36 @@ fn key_plans<'a>(catalog: &Catalog, table: &'a Table, class: &'a Class) -> Vec<K
             std::cmp::Reverse(key.key.columns.len()),
         )
     });
+    for number in 1..keys.len() {
+        let joined = |before: &usize| joins(&keys[*before], &keys[number], tenant, uniques);
+        keys[number].beyond = (0..number).filter(joined).collect();
+    }
     keys
+}
+
+/// The two keys join rows of one table, each pair once.
+fn joins(
+    one: &KeyPlan<'_>,
+    other: &KeyPlan<'_>,
+    tenant: Option<&str>,
+    uniques: &[Unique<'_>],
+) -> bool {
+    let of = |key: &KeyPlan<'_>, column: &str| key.key.columns.iter().any(|own| own == column);
+    let within = |unique: &Unique<'_>, key: &KeyPlan<'_>| {
+        let mut own = key.key.columns.iter().map(String::as_str);
+        own.all(|column| Some(column) == tenant || unique.columns.contains(&column))
+    };
+    // Two keys over one column name one row.
+    let mut own = one.key.columns.iter().map(String::as_str);
+    let apart = own.all(|column| Some(column) == tenant || !of(other, column));
+    one.key.target == other.key.target
+        && apart
+        && uniques.iter().any(|unique| {
+            let mut columns = unique.columns.iter();
+            within(unique, one)
+                && within(unique, other)
+                && columns.all(|c| Some(*c) == tenant || of(one, c) || of(other, c))
+        })
 }
 
 /// Whether an expression mentions a column, as a word of its own.

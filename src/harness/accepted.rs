@@ -107,6 +107,7 @@ mod tests {
                 place: None,
                 fix: String::new(),
                 accepted: false,
+                acquitted: Vec::new(),
                 versions: Vec::new(),
                 counterexample: None,
             }],

@@ -289,7 +289,7 @@ fn remarks(scene: Scene<'_>) -> Vec<String> {
         let there = if policies == 0 {
             "there are no policies".to_owned()
         } else {
-            format!("the {policies} policies were not attacked")
+            format!("the {policies} policies were read, and not attacked")
         };
         remarks.push(format!(
             "row-level security is off: watertight.toml has no [access] with the application's role; {there}"

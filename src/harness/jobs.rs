@@ -38,11 +38,11 @@ pub(super) async fn spread(
         part.0.push(number);
         part.1.push(case.clone());
     }
-    let works = arenas
-        .iter()
-        .zip(&parts)
-        .map(|(arena, (_, cases))| (arena, cases.as_slice()));
-    let seen = together(works.collect(), progress).await?;
+    let works = arenas.iter().zip(&parts).map(|(arena, (_, cases))| {
+        let work: Work<'_, Vec<Vec<Observation>>> = Box::pin(run(arena, cases, progress));
+        work
+    });
+    let seen = together(works.collect()).await?;
     let mut observations = vec![Vec::new(); cases.len()];
     for ((numbers, _), seen) in parts.iter().zip(seen) {
         for (number, seen) in numbers.iter().zip(seen) {
@@ -52,19 +52,16 @@ pub(super) async fn spread(
     Ok(observations)
 }
 
-/// What comes of each, when all are done.
-type Together<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<Vec<Observation>>>>> + 'a>>;
+/// What is done beside other things of its kind.
+pub(super) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
-fn together<'a>(
-    mut works: Vec<(&'a Arena<'a>, &'a [Case])>,
-    progress: &'a dyn Fn(&str),
-) -> Together<'a> {
+/// What comes of each, when all are done, or the first error.
+pub(super) fn together<'a, T: 'a>(mut works: Vec<Work<'a, T>>) -> Work<'a, Vec<T>> {
     Box::pin(async move {
-        let Some((arena, cases)) = works.pop() else {
+        let Some(last) = works.pop() else {
             return Ok(Vec::new());
         };
-        let (mut others, seen) =
-            tokio::try_join!(together(works, progress), run(arena, cases, progress))?;
+        let (mut others, seen) = tokio::try_join!(together(works), last)?;
         others.push(seen);
         Ok(others)
     })

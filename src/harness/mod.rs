@@ -7,11 +7,13 @@ mod accepted;
 pub(crate) mod application;
 mod assemble;
 mod attacked;
+pub(crate) mod covered;
 mod fill;
 mod jobs;
 mod matrix;
 mod migrate;
 mod mutate;
+mod operations;
 mod place;
 pub(crate) mod prepare;
 mod queries;
@@ -28,8 +30,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use fill::{Files, Filled, Progress, fill};
+pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
 pub use migrate::MigrationsChecked;
+pub use operations::BackedUp;
 pub use seed::Seeded;
 pub use survey::Survey;
 
@@ -45,7 +48,7 @@ use crate::model::{
     Catalog, Cell, DatasetFacts, Explained, Query, Regression, RelationName, Report, SchemaFacts,
     ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
-use crate::run::{Arena, load_all};
+use crate::run::{Arena, Late, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
 use queries::Sources;
 
@@ -460,6 +463,13 @@ impl Harness {
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
         let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
         regressions::add(&mut judged, replayed);
+        let acquitted = covered::acquit(
+            &self.settings,
+            &ground.migrations,
+            &|object| sources.texts_of(object),
+            scene,
+            &judged,
+        )?;
         let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
         let instant = ground.seed.instant;
         let limits = run.shrink;
@@ -480,6 +490,7 @@ impl Harness {
         report.timings.check = since(started);
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
+        acquitted.tell(&mut report);
         sources.tell(&mut report);
         let major = report.major().to_owned();
         for case in &mut report.inconclusive {
@@ -537,6 +548,7 @@ impl Harness {
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
+            late: Late::default(),
         })
     }
 

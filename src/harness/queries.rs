@@ -1,6 +1,6 @@
 //! Where the user's queries come from: files of SQL, the folder `.sqlx` that `cargo sqlx prepare` writes, a recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::{Harness, Schema};
 use crate::database::execute;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Inconclusive, Query, QuerySettings, Report, RunSettings, Settings, glob};
-use crate::query::{Offline, Recorded, RecordedQuery, annotate, offline};
+use crate::query::{Offline, Recorded, RecordedQuery, annotate, offline, same_text};
 
 /// The user's queries, and what the report says of where they came from.
 #[derive(Default)]
@@ -59,6 +59,16 @@ impl Sources {
             self.recorded.insert(one.query.object.clone(), one);
         }
         self.find_unused(settings);
+    }
+
+    /// The texts by which a query may have been sent.
+    pub(super) fn texts_of(&self, object: &str) -> BTreeSet<String> {
+        let queries = self.queries.iter().filter(|query| query.object == object);
+        let sent = self.recorded.get(object).map(|one| &one.plain);
+        queries
+            .chain(sent)
+            .map(|query| same_text(&query.sql))
+            .collect()
     }
 
     /// Says that there is less to test than there should be, and why.

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 
-use super::fill::{Files, Filled, Progress, fill};
+use super::fill::{Files, Filled, Progress, fill, usual_lanes};
 use super::{Harness, prepare, trial};
 use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
@@ -97,12 +98,17 @@ impl Harness {
         };
         let started = Instant::now();
         let bulk = Arc::new(Bulk::new(schema.of_worlds(), amount));
-        let tables = fill(&mut connection, catalog, &bulk, files.as_mut(), progress).await?;
+        let mut lanes = self
+            .lanes(&databases.administrator(&name), connection)
+            .await?;
+        let tables = fill(&mut lanes, catalog, &bulk, files.as_mut(), progress).await?;
         let took = started.elapsed();
-        force_again(&mut connection, catalog).await?;
+        force_again(&mut lanes[0], catalog).await?;
         // The planner knows nothing of rows that just came.
-        execute(&mut connection, "ANALYZE").await?;
-        connection.close().await.doing("close a connection")?;
+        execute(&mut lanes[0], "ANALYZE").await?;
+        for lane in lanes {
+            lane.close().await.doing("close a connection")?;
+        }
         let seeded = Seeded {
             seed: seed.to_string(),
             server: server.chosen().to_owned(),
@@ -114,6 +120,27 @@ impl Harness {
             took,
         };
         Ok((seeded, name))
+    }
+}
+
+impl Harness {
+    /// The connections that load rows, `first` among them: as many as asked for, or as the server lets in.
+    async fn lanes(
+        &self,
+        options: &PgConnectOptions,
+        first: PgConnection,
+    ) -> Result<Vec<PgConnection>> {
+        let wanted = self.settings.run.jobs.unwrap_or_else(usual_lanes);
+        let mut lanes = vec![first];
+        while lanes.len() < wanted {
+            // Roles and databases may have a limit of connections; the rows are the same by fewer.
+            let Ok(mut lane) = connect(options).await else {
+                break;
+            };
+            execute(&mut lane, "SET statement_timeout = 0").await?;
+            lanes.push(lane);
+        }
+        Ok(lanes)
     }
 }
 

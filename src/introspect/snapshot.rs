@@ -13,7 +13,7 @@ const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'water
 const OWN: &str = "NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = o.oid AND e.deptype = 'e')";
 
 /// What there is, a query for each kind: `o` is the object, `n` its namespace; each gives one line.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 17] = [
     "SELECT format('schema %I owner %s', n.nspname, n.nspowner::regrole) FROM pg_namespace n
       CROSS JOIN LATERAL (SELECT n.oid) o WHERE $ours AND $own",
     "SELECT format('%s %I.%I owner %s rls %s forced %s persistence %s options %s', o.relkind, n.nspname, o.relname,
@@ -54,6 +54,19 @@ const KINDS: [&str; 13] = [
           o.relowner))) a ORDER BY 1), o.relkind, n.nspname, o.relname)
       FROM pg_class o JOIN pg_namespace n ON n.oid = o.relnamespace
       WHERE o.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND $ours AND $own",
+    "SELECT format('privileges %s on schema %I', ARRAY(SELECT format('%s %s', a.grantee::regrole, a.privilege_type)
+        FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a ORDER BY 1), n.nspname)
+      FROM pg_namespace n CROSS JOIN LATERAL (SELECT n.oid) o WHERE $ours AND $own",
+    "SELECT format('privileges %s on function %s', ARRAY(SELECT format('%s %s', a.grantee::regrole, a.privilege_type)
+        FROM aclexplode(coalesce(o.proacl, acldefault('f', o.proowner))) a ORDER BY 1), o.oid::regprocedure)
+      FROM pg_proc o JOIN pg_namespace n ON n.oid = o.pronamespace WHERE $ours AND $own",
+    "SELECT format('privileges %s on column %I.%I.%I', ARRAY(SELECT format('%s %s', a.grantee::regrole, a.privilege_type)
+        FROM aclexplode(t.attacl) a ORDER BY 1), n.nspname, o.relname, t.attname)
+      FROM pg_class o JOIN pg_namespace n ON n.oid = o.relnamespace JOIN pg_attribute t ON t.attrelid = o.oid
+      WHERE t.attacl IS NOT NULL AND NOT t.attisdropped AND $ours AND $own",
+    "SELECT format('default privileges %s of %s in %s for %s', ARRAY(SELECT format('%s %s', a.grantee::regrole, a.privilege_type)
+        FROM aclexplode(d.defaclacl) a ORDER BY 1), d.defaclrole::regrole, d.defaclnamespace::regnamespace, d.defaclobjtype)
+      FROM pg_default_acl d",
     "SELECT format('extension %I %s', e.extname, e.extversion) FROM pg_extension e",
     "SELECT format('comment on %s: %s', pg_describe_object(o.classoid, o.objoid, o.objsubid), o.description)
       FROM pg_description o JOIN pg_class c ON o.classoid = 'pg_class'::regclass AND c.oid = o.objoid

@@ -12,7 +12,7 @@ use crate::model::{Datum, quoted_list};
 pub enum Answer {
     /// It took all rows.
     Taken,
-    /// It refused a row, and so all of them.
+    /// It refused a row, and so all of them; also where another session's lock stood in the way.
     Refused {
         /// The row's number in the COPY, from 1, where the server says it: it does for all but foreign keys.
         line: Option<u64>,
@@ -89,7 +89,7 @@ impl<'c> Copying<'c> {
         }
         match self.sink.finish().await {
             Ok(_) => Ok(Answer::Taken),
-            Err(error) if about_a_row(&error) => Ok(Answer::Refused {
+            Err(error) if about_a_row(&error) || waited(&error) => Ok(Answer::Refused {
                 line: line(&error),
                 message: described(&error),
             }),
@@ -109,6 +109,11 @@ pub async fn settle(connection: &mut PgConnection, answer: &Answer) -> Result<()
     };
     let settled = connection.execute(sqlx::raw_sql(sql)).await;
     settled.map(drop).doing("load rows")
+}
+
+/// It stood in the way of another session's row for too long, or both stood in each other's.
+fn waited(error: &sqlx::Error) -> bool {
+    super::code(error).is_some_and(|code| ["40001", "40P01", "55P03"].contains(&&*code))
 }
 
 /// The line that the server names: "COPY people, line 3, column id".

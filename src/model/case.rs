@@ -93,6 +93,18 @@ pub struct Output {
     pub affected: u64,
 }
 
+impl Output {
+    /// Rows that are read of one statement: seeded databases have some hundred of a table, so that only what makes rows of
+    /// nothing, or all pairs and triples, returns more.
+    pub const MOST_ROWS: usize = 50_000;
+
+    /// Rows were left out.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.rows.len() >= Self::MOST_ROWS && self.affected > self.rows.len() as u64
+    }
+}
+
 /// The server's refusal of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
@@ -106,6 +118,13 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// The constraint that it names.
     pub constraint: Option<String>,
+}
+
+impl Refusal {
+    /// The code of a statement that took longer than it may.
+    pub const TIMED_OUT: &str = "57014";
+    /// The harness's own, of a statement that returned more than [`Output::MOST_ROWS`].
+    pub const TOO_MANY_ROWS: &str = "WT001";
 }
 
 /// What came of an attempt.
@@ -198,6 +217,7 @@ impl Defect {
             place: None,
             fix: self.fix,
             accepted: false,
+            acquitted: Vec::new(),
             versions: Vec::new(),
             counterexample: None,
         }

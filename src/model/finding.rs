@@ -74,6 +74,8 @@ pub struct Finding {
     pub fix: String,
     /// Accepted by `[[allow]]` or the baseline.
     pub accepted: bool,
+    /// The tests whose assertions show that the application guards it: it is accepted then.
+    pub acquitted: Vec<String>,
     /// The major versions of Postgres on which it was seen.
     pub versions: Vec<String>,
     /// The smallest worlds that show it, where they were looked for.

@@ -88,6 +88,8 @@ pub struct RunSettings {
     pub write_baseline: bool,
     /// The file of leaks that are tried first; none is beside the settings, an empty path is nowhere.
     pub regressions: Option<PathBuf>,
+    /// The folder where assertions of tests leave which statements they covered, and where a run looks for that.
+    pub covered: Option<PathBuf>,
     /// Reports to write to files.
     pub reports: Vec<ReportFile>,
     /// The format of the report that is printed.
@@ -131,6 +133,7 @@ impl Default for RunSettings {
             baseline: None,
             write_baseline: false,
             regressions: None,
+            covered: None,
             reports: Vec::new(),
             format: "text".into(),
             keep: false,

@@ -16,6 +16,12 @@ pub struct Binding {
     pub seizes: bool,
 }
 
+/// How the label of a binding begins that asks for others' rows by their keys, or writes these.
+pub const FOREIGN: [&str; 2] = [
+    "another organisation's row of ",
+    "a key of another organisation's row of ",
+];
+
 /// The parameter that names the tenant, from 1: as annotated, else the one that is compared with a tenant column.
 #[must_use]
 pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -> Option<usize> {
@@ -27,9 +33,9 @@ pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -
         .iter()
         .find(|(_, sources)| {
             sources.iter().any(|source| match source {
-                Source::Column { table, column, by } => {
-                    matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column)
-                }
+                Source::Column {
+                    table, column, by, ..
+                } => matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column),
                 _ => false,
             })
         })
@@ -116,7 +122,7 @@ pub fn bindings(
             // The second is in another state; twins are in the organisation's own.
             let ranks = if kind == WorldKind::Different { 2 } else { 1 };
             for rank in 0..ranks {
-                let label = format!("another organisation's row of {group}");
+                let label = format!("{}{group}", FOREIGN[0]);
                 let foreign = Foreign {
                     rows: theirs,
                     table: group,
@@ -134,7 +140,7 @@ pub fn bindings(
             }
         }
         for group in &seized {
-            let label = format!("a key of another organisation's row of {group}");
+            let label = format!("{}{group}", FOREIGN[1]);
             let foreign = Foreign {
                 rows: theirs,
                 table: group,

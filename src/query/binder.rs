@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
-use super::plain::{beyond, by_type, category, element, greatest, least, within};
+use super::plain::{array, beyond, by_type, category, element, greatest, least, within};
 use crate::model::{Catalog, Cell, Class, Dataset, Query, RelationName, Tenancy, TypeKind, Worlds};
 
 /// So many of the acting tenant's rows are tried.
-const ROWS: usize = 4;
+const ROWS: usize = 5;
 
 /// Whose row some parameters name instead of the organisation's own.
 #[derive(Clone, Copy)]
@@ -65,6 +65,7 @@ impl<'a> Binder<'a> {
                     table,
                     column,
                     by: ':',
+                    ..
                 } if self.is_key(table, column) => Some(table),
                 _ => None,
             })
@@ -96,7 +97,11 @@ impl<'a> Binder<'a> {
         (1..=self.query.parameters.len())
             .map(|number| {
                 if Some(number) == self.tenant {
-                    return Some(self.worlds.acting_tenant().to_owned());
+                    let tenant = self.worlds.acting_tenant();
+                    return Some(match self.kind(number) {
+                        kind if kind.ends_with("[]") => array([tenant]),
+                        _ => tenant.to_owned(),
+                    });
                 }
                 self.value(number, row, wide, foreign)
             })
@@ -106,7 +111,10 @@ impl<'a> Binder<'a> {
     fn value(&self, number: usize, row: usize, wide: bool, foreign: Option<Foreign<'_>>) -> Cell {
         let none = Vec::new();
         let sources = self.inferred.sources.get(&number).unwrap_or(&none);
-        let kind = self.query.types.get(number - 1).map_or("", String::as_str);
+        let kind = self.kind(number);
+        if let Some(record) = self.record(number, row, wide, foreign) {
+            return Some(record);
+        }
         if sources.contains(&Source::Limit) {
             return Some("50".to_owned());
         }
@@ -174,10 +182,75 @@ impl<'a> Binder<'a> {
                 return self.shaped(kind, table, column, value, second);
             }
         }
-        self.by_name(number, row)
+        self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
-            .or_else(|| by_type(kind))
+            .or_else(|| {
+                // `at > now() - $1` wants a long one, `at < now() - $1` none.
+                let none = kind == "interval" && row % 2 == 1;
+                none.then(|| "0 days".to_owned()).or_else(|| by_type(kind))
+            })
+    }
+
+    /// A JSON parameter's records, or plain values, of what its fields are compared with.
+    fn record(
+        &self,
+        number: usize,
+        row: usize,
+        wide: bool,
+        foreign: Option<Foreign<'_>>,
+    ) -> Option<String> {
+        let sources = self.inferred.sources.get(&number)?;
+        let fields: Vec<_> = sources
+            .iter()
+            .filter_map(|source| match source {
+                Source::Column {
+                    table,
+                    column,
+                    by,
+                    field: Some(field),
+                } => Some((field, table, column, *by)),
+                _ => None,
+            })
+            .collect();
+        let list = fields.first()?.0.list;
+        let cell = |row: usize, table: &RelationName, column: &str, by: char| {
+            let theirs = foreign.filter(|of| {
+                of.table == table
+                    && (by == '=' || self.is_key(table, column))
+                    && (by == ':' || !of.written)
+            });
+            if let Some(of) = theirs {
+                let row = self.stranger(of.rows, table, row);
+                return of.rows.get(table)?.cell(row, column)?.clone();
+            }
+            let own = || picked(self.dataset(table), table, column, row);
+            let written = (by == ':').then(|| self.written(table, column, row));
+            written.flatten().or_else(own)
+        };
+        let text = |cell: Cell| cell.map_or(serde_json::Value::Null, serde_json::Value::String);
+        let item = |row: usize| {
+            let plain = fields.iter().find(|(field, ..)| field.name.is_none());
+            if let Some((_, table, column, by)) = plain {
+                return text(cell(row, table, column, *by));
+            }
+            let mut object = serde_json::Map::new();
+            for (field, table, column, by) in &fields {
+                if let Some(name) = &field.name {
+                    // What looks for a row says which; what is written beside it is written there.
+                    if *by == '=' || !object.contains_key(name) {
+                        object.insert(name.clone(), text(cell(row, table, column, *by)));
+                    }
+                }
+            }
+            serde_json::Value::Object(object)
+        };
+        Some(if list {
+            let rows = row..=row + usize::from(wide);
+            serde_json::Value::Array(rows.map(item).collect()).to_string()
+        } else {
+            item(row).to_string()
+        })
     }
 
     /// Two parameters that are compared with one column are two rows every other time: `list_id = $2 EXCEPT … list_id =
@@ -246,20 +319,23 @@ impl<'a> Binder<'a> {
         value: String,
         second: Option<String>,
     ) -> Cell {
-        let is_array = kind.ends_with("[]");
-        if is_array && !value.starts_with('{') {
-            let items = [Some(value), second].into_iter().flatten();
-            let quoted = items
-                .map(|item| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\"")));
-            return Some(format!("{{{}}}", quoted.collect::<Vec<_>>().join(",")));
+        let wants_array = kind.ends_with("[]");
+        let has_array = matches!(self.kind_of(table, column), Some(TypeKind::Array(_)));
+        if wants_array && !has_array {
+            return Some(array([Some(value), second].iter().flatten()));
         }
-        if !is_array && matches!(self.kind_of(table, column), Some(TypeKind::Array(_))) {
+        if !wants_array && has_array {
             return Some(element(&value));
         }
         if !kind.ends_with("range") && self.is_range(table, column) {
             return within(&value).or(Some(value));
         }
         Some(value)
+    }
+
+    /// The type that the server gave a parameter.
+    fn kind(&self, number: usize) -> &'a str {
+        self.query.types.get(number - 1).map_or("", String::as_str)
     }
 
     fn kind_of(&self, table: &RelationName, column: &str) -> Option<&'a TypeKind> {
@@ -355,6 +431,7 @@ impl<'a> Binder<'a> {
                     table: of,
                     column,
                     by: '=' | ':',
+                    ..
                 } if of == table => Some(column.as_str()),
                 _ => None,
             })
@@ -450,11 +527,12 @@ impl<'a> Binder<'a> {
     }
 
     /// A column of the query's tables that is called like the parameter.
-    fn by_name(&self, number: usize, row: usize) -> Option<String> {
+    fn by_name(&self, number: usize, kind: &str, row: usize) -> Option<String> {
         let name = self.query.parameters.get(number - 1)?.as_ref()?;
         self.inferred.tables.iter().find_map(|table| {
             self.catalog.tables.get(table)?.column(name)?;
-            picked(self.dataset(table), table, name, row)
+            let value = picked(self.dataset(table), table, name, row)?;
+            self.shaped(kind, table, name, value, None)
         })
     }
 }

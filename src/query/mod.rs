@@ -6,10 +6,12 @@ mod bind;
 mod binder;
 mod branch;
 mod compare;
+mod covered;
 mod deform;
 mod expression;
 mod file;
 mod infer;
+mod key;
 mod numbered;
 mod offline;
 mod parameter;
@@ -22,14 +24,17 @@ mod tied;
 mod wish;
 
 pub use annotation::annotate;
-pub use bind::{Binding, bindings, tenant_parameter};
+pub use bind::{Binding, FOREIGN, bindings, tenant_parameter};
 pub use branch::{Branch, branches};
 pub use compare::{Comparison, compare};
+pub use covered::{Ran, covered};
 pub use deform::{Deformed, deformed, reprinted};
 pub use file::read;
 pub use infer::{Inferred, Source, infer};
 pub use offline::{Offline, offline};
-pub use recorded::{LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, recorded};
+pub use recorded::{
+    LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, Sent, recorded, same_text, sent,
+};
 pub use result::{is_empty, tables};
 pub use tied::is_tied;
 pub use wish::wishes;

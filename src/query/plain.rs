@@ -53,6 +53,15 @@ pub(super) fn within(range: &str) -> Option<String> {
     first.or_else(|| then.map(|bound| if high_in { bound } else { beyond(&bound, -1) }))
 }
 
+/// An array of these values, in Postgres' text form.
+pub(super) fn array(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let quoted = items.into_iter().map(|item| {
+        let item = item.as_ref().replace('\\', "\\\\");
+        format!("\"{}\"", item.replace('"', "\\\""))
+    });
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 /// The first element of an array in Postgres' text form; the text itself where it is none.
 pub(super) fn element(array: &str) -> String {
     let Some(inner) = array.strip_prefix('{') else {
@@ -104,10 +113,7 @@ pub(super) fn by_type(kind: &str) -> Cell {
             "interval" => "3650 days",
             "json" | "jsonb" => "{}",
             array if array.ends_with("[]") => {
-                return Some(by_type(array.trim_end_matches("[]")).map_or_else(
-                    || "{}".to_owned(),
-                    |item| format!("{{\"{}\"}}", item.replace('"', "\\\"")),
-                ));
+                return Some(self::array(by_type(array.trim_end_matches("[]"))));
             }
             _ => return None,
         }
@@ -131,6 +137,16 @@ mod tests {
         assert_eq!(within("(,5)"), "4");
         assert_eq!(within("(,2024-02-29)"), "2023-02-28");
         assert_eq!(super::within("empty"), None);
+    }
+
+    #[test]
+    fn arrays_are_written_as_postgres_reads_them() {
+        assert_eq!(
+            array(["a", r#"{"k": "b\c"}"#]),
+            r#"{"a","{\"k\": \"b\\c\"}"}"#
+        );
+        assert_eq!(array([""; 0]), "{}");
+        assert_eq!(element(&array([r#"{"k": 1}"#])), r#"{"k": 1}"#);
     }
 
     #[test]

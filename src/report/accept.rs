@@ -4,7 +4,7 @@ use super::Baseline;
 use crate::model::{Allow, Report, glob};
 
 /// Marks the findings and inconclusives that an `[[allow]]` or the baseline accepts, so that the report's verdict
-/// leaves them out. Returns the `[[allow]]`s that matched nothing: in a full run these are a mistake, for what
+/// leaves them out, and those that tests acquit. Returns the `[[allow]]`s that matched nothing: in a full run these are a mistake, for what
 /// they accepted is gone or was misspelt.
 pub fn accept<'a>(
     report: &mut Report,
@@ -25,7 +25,8 @@ pub fn accept<'a>(
     };
     for finding in &mut report.findings {
         let known = baseline.is_some_and(|baseline| baseline.knows(finding));
-        finding.accepted = allowed(finding.check, &finding.object) || known;
+        finding.accepted =
+            allowed(finding.check, &finding.object) || known || !finding.acquitted.is_empty();
     }
     for case in &mut report.inconclusive {
         let known = baseline.is_some_and(|baseline| baseline.knows_inconclusive(case));

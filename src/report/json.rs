@@ -125,6 +125,7 @@ fn finding(report: &Report, finding: &Finding) -> Value {
         "line": place.map(|place| place.line),
         "fix": finding.fix,
         "accepted": finding.accepted,
+        "acquitted": finding.acquitted,
         "versions": finding.versions,
         "fingerprint": finding.fingerprint(),
         "query": report.texts.get(&finding.object),

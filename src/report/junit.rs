@@ -115,7 +115,14 @@ impl Suite {
             element("failure", &format!("{kind}{message}"), &told)
         } else if finding.accepted {
             self.skipped += 1;
-            element("skipped", &attribute("message", "accepted"), "")
+            let message = match finding.acquitted.as_slice() {
+                [] => "accepted".to_owned(),
+                tests => format!(
+                    "the application guards it, as shown by {}",
+                    tests.join(", ")
+                ),
+            };
+            element("skipped", &attribute("message", &message), "")
                 + &element("system-out", "", &told)
         } else {
             element("system-out", "", &format!("{}: {told}", finding.severity))

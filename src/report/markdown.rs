@@ -50,6 +50,18 @@ impl Renderer for Markdown {
                 plain(&case.reason)
             ));
         }
+        let acquitted = report
+            .findings
+            .iter()
+            .filter(|f| f.accepted && !f.acquitted.is_empty());
+        for one in acquitted {
+            document.add(&format!(
+                "\n**acquitted**: {} on {}, which the application guards, as shown by {}\n",
+                one.check,
+                code(&one.object),
+                code(&one.acquitted.join(", "))
+            ));
+        }
         document.finish()
     }
 }

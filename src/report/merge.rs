@@ -153,6 +153,9 @@ fn findings(runs: &[Report]) -> Vec<Finding> {
             *known = finding.clone();
         }
         known.accepted = accepted;
+        if !accepted {
+            known.acquitted.clear();
+        }
         known.versions = versions(&all).into_iter().map(|(_, text)| text).collect();
     }
     let mut found: Vec<Finding> = found.into_values().collect();

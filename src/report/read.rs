@@ -131,6 +131,8 @@ struct OneFinding {
     #[serde(default)]
     accepted: bool,
     #[serde(default)]
+    acquitted: Vec<String>,
+    #[serde(default)]
     versions: Vec<String>,
     #[serde(default)]
     query: Option<String>,
@@ -332,6 +334,7 @@ impl OneFinding {
             place: place.map(|(file, line)| Place { file, line }),
             fix: self.fix,
             accepted: self.accepted,
+            acquitted: self.acquitted,
             versions: self.versions,
             counterexample: None,
         })

@@ -10,8 +10,9 @@ pub(super) fn summary(report: &Report) -> String {
         open.filter(|f| f.severity == severity).count()
     };
     let unsure = report.inconclusive.iter().filter(|c| !c.accepted).count();
-    let accepted = report.findings.iter().filter(|f| f.accepted).count()
-        + report.inconclusive.iter().filter(|c| c.accepted).count();
+    let passed = report.findings.iter().filter(|f| f.accepted);
+    let (accepted, acquitted): (Vec<_>, Vec<_>) = passed.partition(|f| f.acquitted.is_empty());
+    let accepted = accepted.len() + report.inconclusive.iter().filter(|c| c.accepted).count();
     let cases: usize = report.checks.values().map(|tally| tally.cases).sum();
     let parts: Vec<String> = [
         (of(Severity::Leak), "leak", "leaks"),
@@ -19,6 +20,7 @@ pub(super) fn summary(report: &Report) -> String {
         (unsure, "inconclusive", "inconclusive"),
         (of(Severity::Note), "note", "notes"),
         (accepted, "accepted", "accepted"),
+        (acquitted.len(), "acquitted", "acquitted"),
     ]
     .into_iter()
     .filter(|(number, ..)| *number > 0)

@@ -20,6 +20,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
         }),
         fix: "alter table t;".into(),
         accepted: false,
+        acquitted: Vec::new(),
         versions: vec!["15".into()],
         counterexample: None,
     }

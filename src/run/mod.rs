@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+pub use self::session::Late;
 use self::session::{Script, Session};
 pub use self::trial::Trial;
 use crate::database::{connect, execute};
@@ -48,6 +49,8 @@ pub struct Arena<'a> {
     pub shadow: Vec<String>,
     /// The bound on a statement, in seconds.
     pub timeout: u32,
+    /// The queries that take longer.
+    pub late: Late,
 }
 
 impl<'a> Arena<'a> {
@@ -237,13 +240,13 @@ impl Owner {
                 (Stage::World { .. }, Some(session)) => session,
                 (Stage::World { .. }, None) => {
                     self.common = None;
-                    let mut session = Session::open(&arena.blank, arena.timeout).await?;
+                    let mut session = Session::open(&arena.blank, arena).await?;
                     let connection = &mut session.connection;
                     execute(connection, "SAVEPOINT watertight_stage").await?;
                     session
                 }
                 (Stage::Shadowed, _) => {
-                    let mut session = Session::open(&arena.seeded, arena.timeout).await?;
+                    let mut session = Session::open(&arena.seeded, arena).await?;
                     let policies = arena.shadow.join(";\n");
                     if execute(&mut session.connection, &policies).await.is_err() {
                         // A type that can't be compared, a lock: what would have been seen is not known.
@@ -251,9 +254,7 @@ impl Owner {
                     }
                     session
                 }
-                (Stage::Seeded | Stage::Thrown, _) => {
-                    Session::open(&arena.seeded, arena.timeout).await?
-                }
+                (Stage::Seeded | Stage::Thrown, _) => Session::open(&arena.seeded, arena).await?,
             };
             if let Stage::World { kind, layout } = stage {
                 self.enter(&mut session, arena, kind, layout).await?;
@@ -412,7 +413,7 @@ async fn application(
     let mut found = Vec::with_capacity(scripts.len());
     let mut losses = 0;
     while found.len() < scripts.len() && losses < RECONNECTS {
-        let mut session = Session::open(options, arena.timeout).await?;
+        let mut session = Session::open(options, arena).await?;
         let (seen, alive) = session.run(&scripts[found.len()..]).await;
         found.extend(seen);
         if alive {

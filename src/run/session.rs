@@ -1,11 +1,13 @@
 //! Attempts in one session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Either, PgConnection, Row as _, ValueRef as _};
 use tokio_stream::StreamExt as _;
 
+use super::Arena;
 use crate::database::{connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::model::{Observation, Output, Refusal};
@@ -15,9 +17,6 @@ const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
 
 /// So often.
 const RETRIES: usize = 3;
-
-/// A statement took longer than it may.
-const TIMED_OUT: &str = "57014";
 
 /// Scripts in one message, at most.
 const TOGETHER: usize = 24;
@@ -63,8 +62,37 @@ pub(super) struct Session {
     pub(super) connection: PgConnection,
     /// By the text of a witness, what it says of the rows as they are.
     witnesses: BTreeMap<String, Witness>,
-    /// The `PREPARE`s of queries that once took longer than a statement may: each further try would take as long.
-    late: BTreeSet<String>,
+    late: Late,
+}
+
+/// By its `PREPARE`, each query that once took longer than a statement may or returned too many rows, in whichever session,
+/// with the code of that: each further try would take as long.
+#[derive(Clone, Debug, Default)]
+pub struct Late(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Late {
+    /// Learns from what a script came to.
+    fn learn(&self, script: &Script<'_>, observation: &Observation) {
+        let Some(refusal) = &observation.refusal else {
+            return;
+        };
+        if [Refusal::TIMED_OUT, Refusal::TOO_MANY_ROWS].contains(&refusal.sqlstate.as_str())
+            && let Some(sql) = script.prepares()
+        {
+            let sqlstate = refusal.sqlstate.clone();
+            self.known().insert(sql.to_owned(), sqlstate);
+        }
+    }
+
+    /// What is said of an attempt of such a query.
+    fn said(&self, script: &Script<'_>) -> Option<Observation> {
+        let sqlstate = self.known().get(script.prepares()?)?.clone();
+        Some(not_taken(sqlstate))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A prepared query: planned once, since it goes over every table and is asked after every script.
@@ -78,14 +106,14 @@ const END: &str = "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT 
 
 impl Session {
     /// Opens a session and its one transaction.
-    pub(super) async fn open(options: &PgConnectOptions, timeout: u32) -> Result<Self> {
+    pub(super) async fn open(options: &PgConnectOptions, arena: &Arena<'_>) -> Result<Self> {
         let mut connection = connect(options).await?;
-        bound(&mut connection, timeout).await?;
+        bound(&mut connection, arena.timeout).await?;
         execute(&mut connection, "BEGIN").await?;
         Ok(Self {
             connection,
             witnesses: BTreeMap::new(),
-            late: BTreeSet::new(),
+            late: arena.late.clone(),
         })
     }
 
@@ -104,24 +132,25 @@ impl Session {
         let mut together = TOGETHER;
         while found.len() < scripts.len() {
             let next = &scripts[found.len()..];
-            if self.is_late(&next[0]) {
-                found.push(timed_out());
+            if let Some(said) = self.late.said(&next[0]) {
+                found.push(said);
                 continue;
             }
             let next = &next[..together.min(next.len())];
-            let ends = next.iter().position(|script| self.is_late(script));
+            let ends = next
+                .iter()
+                .position(|script| self.late.said(script).is_some());
             let next = &next[..ends.unwrap_or(next.len())];
             let Ok(()) = self.prepare(next).await else {
                 found.push(given_up());
                 return (found, false);
             };
             let (mut seen, alive) = self.message(next).await;
+            for (script, observation) in next.iter().zip(&seen) {
+                self.late.learn(script, observation);
+            }
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
             let refused = stopped.is_some();
-            if stopped.is_some_and(|refusal| refusal.sqlstate == TIMED_OUT) {
-                self.late
-                    .extend(next[seen.len() - 1].prepares().map(str::to_owned));
-            }
             let transient =
                 stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
@@ -207,10 +236,14 @@ impl Session {
             let whole = own.len() == length + watched + 2;
             let after = own.drain(length.min(own.len())..).nth(1);
             let before = self.witness(script).and_then(|one| one.before.clone());
-            found.push(Observation {
-                outputs: own,
-                refusal: None,
-                witnessed: before.zip(after).filter(|_| whole).map(Box::new),
+            found.push(if own.iter().any(Output::is_cut) {
+                not_taken(Refusal::TOO_MANY_ROWS.to_owned())
+            } else {
+                Observation {
+                    outputs: own,
+                    refusal: None,
+                    witnessed: before.zip(after).filter(|_| whole).map(Box::new),
+                }
             });
             if !whole {
                 break;
@@ -225,10 +258,6 @@ impl Session {
             done = &script.statements[..last.outputs.len()];
         }
         (found, self.recover(done).await.is_ok())
-    }
-
-    fn is_late(&self, script: &Script<'_>) -> bool {
-        !self.late.is_empty() && script.prepares().is_some_and(|sql| self.late.contains(sql))
     }
 
     fn witness(&self, script: &Script<'_>) -> Option<&Witness> {
@@ -302,7 +331,9 @@ async fn script(
                         .map(|column| column.name().to_owned())
                         .collect();
                 }
-                output.rows.push(cells(&row)?);
+                if output.rows.len() < Output::MOST_ROWS {
+                    output.rows.push(cells(&row)?);
+                }
             }
         }
     }
@@ -361,13 +392,13 @@ pub(super) fn given_up() -> Observation {
     }
 }
 
-/// What is said of attempts of a query that took too long before.
-fn timed_out() -> Observation {
+/// What is said of attempts of a query that took too long, or returned too much.
+fn not_taken(sqlstate: String) -> Observation {
     Observation {
         outputs: Vec::new(),
         refusal: Some(Refusal {
-            sqlstate: TIMED_OUT.to_owned(),
-            message: "it took too long before".to_owned(),
+            sqlstate,
+            message: "it took too long, or returned too many rows".to_owned(),
             ..Refusal::default()
         }),
         witnessed: None,

@@ -21,7 +21,7 @@ impl<'a> Trial<'a> {
     /// [`Error::Database`] for a database that can't be reached.
     pub async fn open(arena: &Arena<'a>) -> Result<Self> {
         Ok(Self {
-            session: Session::open(&arena.blank, arena.timeout).await?,
+            session: Session::open(&arena.blank, arena).await?,
             catalog: arena.catalog,
         })
     }

@@ -106,16 +106,22 @@ fn rank(binaries: &Binaries) -> (u32, u32) {
 }
 
 /// All binaries of the machine, each folder once however many ways lead to it.
-fn search() -> Vec<Binaries> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let candidates =
-        std::env::split_paths(&path).chain(PLACES.iter().flat_map(|place| expand(place)));
+pub(super) fn search() -> Vec<Binaries> {
     let mut seen = BTreeSet::new();
-    candidates
+    folders()
+        .into_iter()
         .filter(|folder| {
             fs::canonicalize(folder.join("postgres")).is_ok_and(|file| seen.insert(file))
         })
         .filter_map(|folder| look(&folder).ok())
+        .collect()
+}
+
+/// Where programs may lie: those of PATH first.
+pub(super) fn folders() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(PLACES.iter().flat_map(|place| expand(place)))
         .collect()
 }
 
@@ -128,22 +134,31 @@ fn look(folder: &Path) -> std::result::Result<Binaries, String> {
     }
     // Absolute, as the server is started in another working folder.
     let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
-    let output = Command::new(folder.join("postgres"))
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("`postgres --version` could not be run: {error}"))?;
-    let full = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let (version, major) = parse_version(&full).ok_or_else(|| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        format!("`postgres --version` said `{full}{}`", said.trim())
-    })?;
+    let (full, version, major) = version_of(&folder, "postgres")?;
     Ok(Binaries {
         folder,
         version,
         full,
         major,
     })
+}
+
+/// What a program of the folder says of its version: the whole line, the version, the major.
+pub(super) fn version_of(
+    folder: &Path,
+    program: &str,
+) -> std::result::Result<(String, String, u32), String> {
+    let output = Command::new(folder.join(program))
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("`{program} --version` could not be run: {error}"))?;
+    let full = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let (version, major) = parse_version(&full).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        format!("`{program} --version` said `{full}{}`", said.trim())
+    })?;
+    Ok((full, version, major))
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → `15.18` and 15.

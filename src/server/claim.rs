@@ -19,7 +19,7 @@ pub(super) struct Claim {
     kept: bool,
 }
 
-/// An entry whose owner is dead, locked by this process.
+/// An entry whose owner is dead, locked by this process for as long as it is to be removed.
 pub(super) struct Dead {
     /// The entry's id.
     pub(super) id: String,
@@ -32,7 +32,7 @@ pub(super) struct Dead {
     /// How the server is found that its owner left to others.
     pub(super) shared: Option<Note>,
     entry: PathBuf,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Claim {
@@ -147,8 +147,21 @@ impl Dead {
             shared: text.lines().find_map(Note::read),
             id,
             entry,
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// To be looked at and not removed: others may remove it meanwhile.
+    pub(super) fn unlocked(self) -> Self {
+        Self {
+            _lock: None,
+            ..self
+        }
+    }
+
+    /// Whether it is a server that waits for its next user.
+    pub(super) fn waits(&self) -> bool {
+        self.shared.as_ref().is_some_and(Note::answers)
     }
 
     /// Removes the files and folders and then the entry; a line for each that was there.

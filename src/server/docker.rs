@@ -25,7 +25,10 @@ use super::registry::Registry;
 use super::{Login, settings};
 use crate::error::{Error, Result};
 
-pub(super) use super::engine::{remove_container, remove_unregistered};
+pub(super) use super::engine::{
+    find_container, find_unregistered, remove_container, remove_unregistered,
+};
+pub(super) use super::images::signs;
 
 /// The label that carries the id of the entry in the registry.
 pub(super) const OWNER: &str = "watertight.owner";

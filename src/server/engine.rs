@@ -50,9 +50,20 @@ impl Engine {
             .map_err(|error| Error::Server(format!("Docker does not list containers: {error}")))
     }
 
+    /// Containers of this registry whose entry is gone or whose owner is dead.
+    async fn unregistered(&self, registry: &Registry) -> Vec<ContainerSummary> {
+        let label = format!("{REGISTRY}={}", registry.name());
+        let mut containers = self.containers(label).await.unwrap_or_default();
+        containers.retain(|container| {
+            let labels = container.labels.as_ref();
+            let owner = labels.and_then(|labels| labels.get(OWNER));
+            owner.is_none_or(|owner| registry.is_dead(owner))
+        });
+        containers
+    }
+
     async fn remove(&self, container: &ContainerSummary) -> Result<String> {
         let id = container.id.clone().unwrap_or_default();
-        let image = container.image.clone().unwrap_or_default();
         let options = RemoveContainerOptionsBuilder::new()
             .force(true)
             .v(true)
@@ -63,10 +74,7 @@ impl Engine {
             | Err(EngineError::DockerResponseServerError {
                 status_code: 404 | 409,
                 ..
-            }) => Ok(format!(
-                "removed container {} of image {image}",
-                &id[..id.len().min(12)]
-            )),
+            }) => Ok(format!("removed {}", named(container))),
             Err(error) => Err(Error::Server(format!(
                 "container {id} could not be removed: {error}"
             ))),
@@ -99,24 +107,43 @@ pub(super) async fn remove_unregistered(registry: &Registry) -> Vec<String> {
     let Ok(engine) = Engine::connect().await else {
         return Vec::new();
     };
-    let containers = engine
-        .containers(format!("{REGISTRY}={}", registry.name()))
-        .await
-        .unwrap_or_default();
     let mut lines = Vec::new();
-    for container in containers {
-        let owner = container
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(OWNER).cloned());
-        if owner.is_none_or(|owner| registry.is_dead(&owner)) {
-            lines.push(
-                engine
-                    .remove(&container)
-                    .await
-                    .unwrap_or_else(|error| error.to_string()),
-            );
-        }
+    for container in engine.unregistered(registry).await {
+        let removed = engine.remove(&container).await;
+        lines.push(removed.unwrap_or_else(|error| error.to_string()));
     }
     lines
+}
+
+/// What [`remove_container`] would remove.
+///
+/// # Errors
+/// Where the engine doesn't answer.
+pub(super) async fn find_container(id: &str) -> Result<Vec<String>> {
+    let engine = Engine::connect().await?;
+    let found = engine.containers(format!("{OWNER}={id}")).await?;
+    Ok(found.iter().map(named).collect())
+}
+
+/// What [`remove_unregistered`] would remove.
+pub(super) async fn find_unregistered(registry: &Registry) -> Vec<String> {
+    let Ok(engine) = Engine::connect().await else {
+        return Vec::new();
+    };
+    engine
+        .unregistered(registry)
+        .await
+        .iter()
+        .map(named)
+        .collect()
+}
+
+/// `container 0123456789ab of image postgres:18`.
+fn named(container: &ContainerSummary) -> String {
+    let id = container.id.as_deref().unwrap_or_default();
+    format!(
+        "container {} of image {}",
+        &id[..id.len().min(12)],
+        container.image.as_deref().unwrap_or_default()
+    )
 }

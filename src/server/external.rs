@@ -41,19 +41,33 @@ async fn start(url: &str, request: &ServerRequest) -> Result<Started> {
             "--image and --pg-bin choose a server to start, and {shown} is there already: leave them out"
         )));
     }
+    let (mut started, _) = reach(url).await?;
+    check(&mut started.connection, &shown).await?;
+    Ok(started)
+}
+
+/// Connects, whatever the role may do there; and the database that the URL names. Where that isn't there, the server's own
+/// is connected to.
+pub(super) async fn reach(url: &str) -> Result<(Started, String)> {
+    let shown = masked(url);
     let options: PgConnectOptions = url
         .parse()
         .map_err(|error| Error::Usage(format!("{shown}: not a usable URL: {error}")))?;
     // Without a name in the URL a client would take the user's; the server's own database is sure to be there.
-    let database = options.get_database().unwrap_or("postgres").to_owned();
-    let options = options.database(&database);
-    let mut connection = PgConnection::connect_with(&options)
-        .await
-        .map_err(|error| Error::NoServer(format!("no connection to {shown}: {error}")))?;
-    check(&mut connection, &shown).await?;
+    let named = options.get_database().unwrap_or("postgres").to_owned();
+    let mut database = named.clone();
+    let mut options = options.database(&database);
+    let mut connected = PgConnection::connect_with(&options).await;
+    if connected.as_ref().is_err_and(is_absent) {
+        "postgres".clone_into(&mut database);
+        options = options.database(&database);
+        connected = PgConnection::connect_with(&options).await;
+    }
+    let connection =
+        connected.map_err(|error| Error::NoServer(format!("no connection to {shown}: {error}")))?;
     let (host, port) = (options.get_host().to_owned(), options.get_port());
     let socket = options.get_socket().cloned();
-    Ok(Started {
+    let started = Started {
         origin: format!("at {shown}"),
         administrator: Login {
             role: options.get_username().to_owned(),
@@ -69,7 +83,15 @@ async fn start(url: &str, request: &ServerRequest) -> Result<Started> {
             parameters: parameters(url),
         },
         holder: Box::new(Lent(())),
-    })
+    };
+    Ok((started, named))
+}
+
+/// Whether there is no such database.
+fn is_absent(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("3D000"))
 }
 
 /// What must be so before databases and roles can be made there.

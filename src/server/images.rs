@@ -7,6 +7,7 @@ use testcontainers_modules::testcontainers::bollard::errors::Error as EngineErro
 use testcontainers_modules::testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 
 use super::choice::{ServerChoice, ServerRequest};
+use super::doctor::Sign;
 use super::engine::{Engine, PATIENCE};
 use super::{NEWEST, OLDEST};
 use crate::error::{Error, Result};
@@ -152,6 +153,44 @@ impl Engine {
             }
         }
     }
+}
+
+/// The daemon, and the images that servers can be made of without pulling.
+pub(super) async fn signs() -> Vec<Sign> {
+    let engine = match Engine::connect().await {
+        Ok(engine) => engine,
+        Err(error) => {
+            let mend = "start the daemon, or set DOCKER_HOST".to_owned();
+            return vec![Sign::note("docker", error.to_string(), mend)];
+        }
+    };
+    let version = engine.0.version().await.ok();
+    let version = version.and_then(|version| version.version);
+    let mut images = Vec::new();
+    for major in OLDEST..=NEWEST {
+        for repository in [OFFICIAL, OURS] {
+            let tag = major.to_string();
+            if let Ok(Some(image)) = engine.inspect(repository, &tag, String::new()).await {
+                images.push(image.name);
+            }
+        }
+    }
+    let daemon = format!("daemon {}", version.unwrap_or_default());
+    if images.is_empty() {
+        let says = format!("{daemon}, without an image of Postgres");
+        let mend = format!(
+            "one is pulled by the first run; without a registry in reach, `cargo xtask image --postgres {NEWEST}` \
+             builds one"
+        );
+        return vec![
+            Sign::well("docker", daemon),
+            Sign::note("images", says, mend),
+        ];
+    }
+    vec![
+        Sign::well("docker", daemon),
+        Sign::well("images", images.join(", ")),
+    ]
 }
 
 /// `NAME:TAG` in its parts; a port of a registry's host is not a tag.

@@ -1,6 +1,9 @@
-//! Removing what dead owners left.
+//! What dead owners left: finding it, and removing it.
+
+use std::path::{Path, PathBuf};
 
 use super::claim::Dead;
+use super::doctor::Sign;
 use super::registry::Registry;
 use super::{docker, process};
 use crate::error::Result;
@@ -22,6 +25,79 @@ pub(super) async fn remove(all: bool) -> Result<Vec<String>> {
         lines.extend(docker::remove_unregistered(&registry).await);
     }
     Ok(lines)
+}
+
+/// What [`remove`] would remove with `all`, a line for each thing.
+pub(super) async fn find() -> Result<Vec<String>> {
+    let registry = Registry::open()?;
+    let mut lines = Vec::new();
+    for dead in registry.look() {
+        lines.extend(find_one(&dead).await);
+    }
+    lines.extend(docker::find_unregistered(&registry).await);
+    Ok(lines)
+}
+
+/// What is there that nobody uses, as signs: left by the dead, kept on purpose, and in no registry.
+pub(super) async fn signs(registry: &Registry, root: &Path) -> Vec<Sign> {
+    let mut signs = Vec::new();
+    for dead in registry.look() {
+        if dead.waits() {
+            continue;
+        }
+        let (what, mend) = if dead.kept {
+            ("kept", "`clean` removes it when it has served its purpose")
+        } else {
+            ("left", "the next run removes it, or `clean`")
+        };
+        for line in find_one(&dead).await {
+            signs.push(Sign::note(
+                "leftovers",
+                format!("{what}: {line}"),
+                mend.to_owned(),
+            ));
+        }
+    }
+    for line in docker::find_unregistered(registry).await {
+        let mend = "`clean` removes it".to_owned();
+        signs.push(Sign::note("leftovers", format!("left: {line}"), mend));
+    }
+    for folder in registry.strangers() {
+        signs.push(Sign::note(
+            "leftovers",
+            format!("in no registry: {}", folder.display()),
+            "nothing here touches it: remove it by hand if it is nobody's".to_owned(),
+        ));
+    }
+    if signs.is_empty() {
+        signs.push(Sign::well(
+            "leftovers",
+            format!("none in {}", root.display()),
+        ));
+    }
+    signs
+}
+
+async fn find_one(dead: &Dead) -> Vec<String> {
+    let mut lines = Vec::new();
+    if dead.container {
+        match docker::find_container(&dead.id).await {
+            Ok(found) => lines.extend(found),
+            Err(error) => lines.push(format!("maybe the container of {}: {error}", dead.id)),
+        }
+    }
+    let paths: Vec<PathBuf> = dead.paths.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let processes = paths.iter().flat_map(|folder| process::find_in(folder));
+        let mut lines: Vec<String> = processes
+            .map(|found| format!("process {} {}", found.program, found.pid))
+            .collect();
+        let there = paths.iter().filter(|path| path.exists());
+        lines.extend(there.map(|path| path.display().to_string()));
+        lines
+    });
+    lines.extend(found.await.unwrap_or_default());
+    lines
 }
 
 async fn remove_one(dead: Dead) -> Vec<String> {

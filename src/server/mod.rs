@@ -14,6 +14,7 @@ mod docker;
 #[cfg(not(feature = "docker"))]
 #[path = "docker_absent.rs"]
 mod docker;
+mod doctor;
 #[cfg(feature = "docker")]
 mod engine;
 mod external;
@@ -23,6 +24,7 @@ mod leftovers;
 mod local;
 mod note;
 mod process;
+mod programs;
 mod provider;
 mod recording;
 mod registry;
@@ -35,11 +37,13 @@ mod watch;
 use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
+pub use doctor::{Sign, State, examine};
 pub(crate) use process::Group;
+pub use programs::programs;
 use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
-pub use shared::{Shared, share, watched};
+pub use shared::{Running, Shared, running, share, watched};
 pub use watch::using;
 
 use crate::error::{Error, Result};
@@ -111,6 +115,23 @@ pub async fn start(request: &ServerRequest) -> Result<Server> {
     )))
 }
 
+/// Connects to a server by its URL, whatever its role may do there, and says which database the URL names: nothing is asked
+/// of the server but to answer. Where that database isn't there, the server's own is connected to.
+///
+/// # Errors
+/// [`Error::NoServer`] where there is no answer; [`Error::Usage`] for what is no URL.
+pub async fn reach(url: &str) -> Result<(Server, String)> {
+    if !matches!(url.parse::<ServerChoice>()?, ServerChoice::External(_)) {
+        return Err(Error::Usage(format!(
+            "`{}` names no database: give its URL, as --server postgres://user@host:5432/database",
+            choice::masked(url)
+        )));
+    }
+    let (started, database) = external::reach(url).await?;
+    let server = Server::new("external", started, &ServerRequest::default(), &[]).await?;
+    Ok((server, database))
+}
+
 /// Kinds to try, in order; and what is not even tried, with the reason.
 type Candidates = (Vec<Box<dyn Provider>>, Vec<String>);
 
@@ -146,4 +167,12 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
 /// Where there is no folder to look in.
 pub async fn clean() -> Result<Vec<String>> {
     leftovers::remove(true).await
+}
+
+/// What [`clean`] would remove: a line for each thing. Changes nothing.
+///
+/// # Errors
+/// Where there is no folder to look in.
+pub async fn cleanable() -> Result<Vec<String>> {
+    leftovers::find().await
 }

@@ -105,7 +105,8 @@ pub(super) fn end_all_in(folder: &Path) -> Vec<Found> {
     found
 }
 
-fn find_in(folder: &Path) -> Vec<Found> {
+/// The Postgres processes whose data folder is inside a folder.
+pub(super) fn find_in(folder: &Path) -> Vec<Found> {
     command_lines()
         .into_iter()
         .filter_map(|(pid, words)| {

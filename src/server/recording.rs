@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::Server;
 use crate::error::{Doing, Error, Result};
+use crate::model::quoted;
 
 /// So much of the log is read at once, in bytes.
 const CHUNK: i64 = 4 << 20;
@@ -14,13 +15,15 @@ const CHUNK: i64 = 4 << 20;
 /// The log's last line must be there by then: another process writes it.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What is set for all roles, so for sessions that begin from now on, in whatever database.
+/// What is set, for sessions that begin from now on.
 const SETTINGS: [&str; 2] = ["log_statement", "log_parameter_max_length"];
 
 /// A server that writes statements down.
 pub struct Recording<'a> {
     server: &'a Server,
     connection: PgConnection,
+    /// Whose sessions are written down, as `ALTER` has it.
+    whose: String,
     /// Where the log ended when it began.
     start: i64,
 }
@@ -32,12 +35,25 @@ impl Server {
     /// # Errors
     /// Where the server refuses it.
     pub async fn record(&self, longest_value: usize) -> Result<Recording<'_>> {
+        self.write_down("ROLE ALL".to_owned(), longest_value).await
+    }
+
+    /// The same for the sessions of one database. The log holds what is written down of other ones, too.
+    ///
+    /// # Errors
+    /// Where the server refuses it.
+    pub async fn record_in(&self, database: &str, longest_value: usize) -> Result<Recording<'_>> {
+        let whose = format!("DATABASE {}", quoted(database));
+        self.write_down(whose, longest_value).await
+    }
+
+    async fn write_down(&self, whose: String, longest_value: usize) -> Result<Recording<'_>> {
         let mut connection = self.connect().await?;
         let longest = longest_value.to_string();
         for (name, value) in SETTINGS.iter().zip(["all", longest.as_str()]) {
             execute(
                 &mut connection,
-                &format!("ALTER ROLE ALL SET {name} = '{value}'"),
+                &format!("ALTER {whose} SET {name} = '{value}'"),
             )
             .await?;
         }
@@ -45,6 +61,7 @@ impl Server {
         Ok(Recording {
             server: self,
             connection,
+            whose,
             start,
         })
     }
@@ -65,12 +82,13 @@ impl Recording<'_> {
     pub async fn finish(mut self, take: &mut dyn FnMut(&str)) -> Result<()> {
         let end = uuid::Uuid::new_v4().simple().to_string();
         let mut last = self.server.connect().await?;
+        execute(&mut last, "SET log_statement = 'all'").await?;
         execute(&mut last, &format!("SELECT 'the log ends here: {end}'")).await?;
         last.close().await.doing("close a connection")?;
         for name in SETTINGS {
             execute(
                 &mut self.connection,
-                &format!("ALTER ROLE ALL RESET {name}"),
+                &format!("ALTER {} RESET {name}", self.whose),
             )
             .await?;
         }

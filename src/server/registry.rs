@@ -15,7 +15,7 @@ use super::note::Note;
 use crate::error::{Error, Result};
 
 /// What a data folder should find free in memory, in KiB; with less, the disk has to do.
-const ENOUGH_KIB: u64 = 512 * 1024;
+pub(super) const ENOUGH_KIB: u64 = 512 * 1024;
 
 /// The folder of entries of this user.
 pub(super) struct Registry {
@@ -45,10 +45,6 @@ impl Registry {
     }
 
     /// The folder of the entries, for small things beside them.
-    #[cfg_attr(
-        not(feature = "docker"),
-        expect(dead_code, reason = "containers share sockets in it")
-    )]
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -108,10 +104,16 @@ impl Registry {
     /// Entries whose owners are dead, each locked by this process now; kept ones, and those of servers that wait for
     /// their next user, only if asked for.
     pub(super) fn dead(&self, with_kept: bool) -> Vec<Dead> {
-        let waits = |dead: &Dead| dead.shared.as_ref().is_some_and(Note::answers);
         self.entries()
             .filter_map(|entry| lock_if_dead(&entry))
-            .filter(|dead| with_kept || !(dead.kept || waits(dead)))
+            .filter(|dead| with_kept || !(dead.kept || dead.waits()))
+            .collect()
+    }
+
+    /// All of those, to be looked at: a sweep at the same time is not kept from them.
+    pub(super) fn look(&self) -> Vec<Dead> {
+        self.entries()
+            .filter_map(|entry| lock_if_dead(&entry).map(Dead::unlocked))
             .collect()
     }
 
@@ -122,8 +124,31 @@ impl Registry {
         Ok(gate)
     }
 
-    /// The servers that are shared under a key, each entry locked against its removal until the file is dropped.
-    pub(super) fn shared(&self, key: &str) -> Vec<(Note, File)> {
+    /// Whether somebody has what [`Registry::gate`] waits for.
+    pub(super) fn gate_is_taken(&self) -> bool {
+        File::open(&self.root).is_ok_and(|gate| gate.try_lock().is_err())
+    }
+
+    /// Folders that look like servers' and are in no entry.
+    pub(super) fn strangers(&self) -> Vec<PathBuf> {
+        let mut parents = vec![self.root.clone()];
+        parents.extend(self.cache());
+        parents.extend(private_folder(&std::env::temp_dir(), self.user));
+        parents.sort();
+        parents.dedup();
+        let files = parents
+            .iter()
+            .filter_map(|parent| fs::read_dir(parent).ok())
+            .flat_map(|files| files.flatten().map(|file| file.path()));
+        let stranger = |path: &PathBuf| {
+            let id = path.file_name().and_then(|name| name.to_str());
+            id.is_some_and(|id| is_id(id) && !self.entry(id).exists()) && path.is_dir()
+        };
+        files.filter(stranger).collect()
+    }
+
+    /// The servers that are shared under a key, or all, each entry locked against its removal until the file is dropped.
+    pub(super) fn shared(&self, key: Option<&str>) -> Vec<(Note, File)> {
         self.entries()
             .filter_map(|entry| {
                 let text = fs::read_to_string(&entry).ok()?;
@@ -131,7 +156,7 @@ impl Registry {
                 let file = File::open(&entry).ok()?;
                 file.lock_shared().ok()?;
                 // Whoever had it locked before may have removed it.
-                (note.key == key && entry.exists()).then_some((note, file))
+                (key.is_none_or(|key| note.key == key) && entry.exists()).then_some((note, file))
             })
             .collect()
     }
@@ -145,10 +170,6 @@ impl Registry {
     }
 
     /// Whether the owner of an entry is dead: it has none, or its lock is free.
-    #[cfg_attr(
-        not(feature = "docker"),
-        expect(dead_code, reason = "containers are judged by it")
-    )]
     pub(super) fn is_dead(&self, id: &str) -> bool {
         let entry = self.entry(id);
         !entry.exists() || lock_if_dead(&entry).is_some()
@@ -157,6 +178,11 @@ impl Registry {
     fn entry(&self, id: &str) -> PathBuf {
         self.root.join(format!("{id}.lock"))
     }
+}
+
+/// Whether this is how entries are called.
+fn is_id(name: &str) -> bool {
+    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn lock_if_dead(entry: &Path) -> Option<Dead> {
@@ -208,7 +234,7 @@ fn current_user() -> Result<u32> {
 }
 
 /// The room on a folder's file system, by `df`, as the library of Rust has no call for it.
-fn free_kib(folder: &Path) -> Option<u64> {
+pub(super) fn free_kib(folder: &Path) -> Option<u64> {
     let output = std::process::Command::new("df")
         .arg("-Pk")
         .arg(folder)

@@ -38,6 +38,11 @@ impl Runner {
         })
     }
 
+    /// The number of the user that is not this process's own.
+    pub(super) fn user(self) -> Option<u32> {
+        self.0.map(|user| user.uid)
+    }
+
     /// Gives a file or folder of ours to the server's user.
     pub(super) fn give(self, path: &Path) -> io::Result<()> {
         match self.0 {

@@ -33,6 +33,18 @@ pub struct Shared {
     pub session: PgConnection,
 }
 
+/// A server that processes share, as one sees it who does not use it.
+pub struct Running {
+    /// The server.
+    pub server: Server,
+    /// A session of the administrator.
+    pub session: PgConnection,
+    /// How many processes use it.
+    pub users: u64,
+    /// How long ago it was started.
+    pub age: Duration,
+}
+
 /// A server that somebody left to others.
 struct Visited {
     /// Until it is seen to be gone.
@@ -107,10 +119,39 @@ pub async fn watched(server: &Server, session: &mut PgConnection, idle: Duration
     Ok(())
 }
 
+/// All servers that processes of this user share. Looking at one keeps it no longer than the look.
+///
+/// # Errors
+/// Where there is no folder to look in.
+pub async fn running() -> Result<Vec<Running>> {
+    let found = blocking(|| Ok(Registry::open()?.shared(None))).await?;
+    let mut all = Vec::new();
+    for (note, entry) in found {
+        // One that does not answer is a leftover, or ends just now.
+        let Ok(Shared {
+            server,
+            mut session,
+        }) = open(note, entry).await
+        else {
+            continue;
+        };
+        let Ok((users, seconds)) = watch::users(&mut session).await else {
+            continue;
+        };
+        all.push(Running {
+            server,
+            session,
+            users,
+            age: Duration::from_secs(seconds),
+        });
+    }
+    Ok(all)
+}
+
 /// Enters a server that somebody left under a key; `None` where there is none.
 async fn enter(key: &str) -> Result<Option<Shared>> {
     let wanted = key.to_owned();
-    let found = blocking(move || Ok(Registry::open()?.shared(&wanted))).await?;
+    let found = blocking(move || Ok(Registry::open()?.shared(Some(&wanted)))).await?;
     for (note, entry) in found {
         // One that ends just now, or was killed, is no use; a sweep removes it.
         if let Ok(shared) = open(note, entry).await {

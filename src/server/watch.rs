@@ -90,6 +90,24 @@ pub(super) async fn is_armed(session: &mut PgConnection) -> Result<bool> {
     Ok(watching > 0)
 }
 
+/// How many sessions use the server, and how many seconds it has run.
+pub(super) async fn users(session: &mut PgConnection) -> Result<(u64, u64)> {
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM pg_catalog.pg_locks
+                 WHERE locktype = 'advisory' AND classid = {SPACE} AND objid = {USE} AND granted AND mode = 'ShareLock'),
+                extract(epoch FROM now() - pg_catalog.pg_postmaster_start_time())::int8"
+    );
+    let (users, seconds): (i64, i64) = sqlx::query_as(AssertSqlSafe(sql))
+        .fetch_one(session)
+        .await
+        .doing("look who uses the server")?;
+    // A clock that was set back makes it no older than new.
+    Ok((
+        u64::try_from(users).unwrap_or_default(),
+        u64::try_from(seconds).unwrap_or_default(),
+    ))
+}
+
 /// The expression by which a session uses the server for as long as it lives; it may be evaluated again. On one that is
 /// ending it waits for that, and fails.
 #[must_use]

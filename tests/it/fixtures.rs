@@ -1,7 +1,9 @@
 //! What other crates' tests stand on: databases of their own, on a server that they share.
 
+mod acquitted;
 mod faults;
 mod isolation;
+mod machine;
 mod pool;
 mod sharing;
 

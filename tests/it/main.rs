@@ -2,6 +2,7 @@
 
 mod checks;
 mod command_line;
+mod doctor;
 mod fixture;
 mod fixtures;
 mod folder;
@@ -12,6 +13,7 @@ mod migrate_check;
 mod migration;
 mod migration_files;
 mod mutants;
+mod operations;
 mod parts;
 mod projects;
 mod psql;

@@ -1,5 +1,7 @@
 //! Rows in bulk: as many as asked for, the same ones again, and what the server refuses is said.
 
+mod lanes;
+
 use std::path::Path;
 
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -84,26 +86,37 @@ async fn seeded(server: &Server, schema: &str, output: Option<&Path>) -> Seeded 
 }
 
 async fn seeded_at(url: String, schema: &str, output: Option<&Path>) -> Seeded {
+    let amount = [("rows", "300"), ("organisations", "3")];
+    try_seeded(url, schema, output, &amount).await.unwrap()
+}
+
+async fn try_seeded(
+    url: String,
+    schema: &str,
+    output: Option<&Path>,
+    more: &[(&'static str, &str)],
+) -> watertight::Result<Seeded> {
     let folder = Folder::new(&[
         ("watertight.toml", "[tenant]\ntable = \"public.orgs\"\n"),
         ("migrations/0001_all.sql", schema),
     ]);
+    let mut options = vec![
+        ("server", vec![url]),
+        ("seed", vec![SEED.to_owned()]),
+        ("migrate_as", vec!["superuser".to_owned()]),
+    ];
+    options.extend(
+        more.iter()
+            .map(|(name, value)| (*name, vec![(*value).to_owned()])),
+    );
     let settings = config::load(CommandLine {
         config: Some(folder.path().join("watertight.toml")),
-        options: vec![
-            ("server", vec![url]),
-            ("seed", vec![SEED.to_owned()]),
-            ("rows", vec!["300".to_owned()]),
-            ("organisations", vec!["3".to_owned()]),
-            ("migrate_as", vec!["superuser".to_owned()]),
-        ],
+        options,
         command: Vec::new(),
-    })
-    .unwrap();
+    })?;
     Harness::new(settings)
         .seed_database(output, &|_| {}, &|_| {})
         .await
-        .unwrap()
 }
 
 fn table<'s>(seeded: &'s Seeded, name: &str) -> &'s Filled {

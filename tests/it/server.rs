@@ -1,6 +1,6 @@
 //! The server room, on real servers. Without Postgres binaries these fail, and say what to install.
 
-mod containers;
+pub(crate) mod containers;
 mod external;
 pub(crate) mod leftovers;
 mod shared;

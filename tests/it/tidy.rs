@@ -20,13 +20,14 @@ const PURE: [(&str, &[&str]); 6] = [
 ];
 
 /// Know the data, errors, and the I/O rooms that they stand on.
-const IO: [(&str, &[&str]); 7] = [
+const IO: [(&str, &[&str]); 8] = [
     ("config", &[]),
     ("server", &[]),
     ("migration", &[]),
     ("database", &["server", "migration"]),
     ("introspect", &["database"]),
     ("load", &["database"]),
+    ("operations", &["database", "introspect", "server"]),
     ("run", &["database", "load"]),
 ];
 

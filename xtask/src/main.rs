@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what only this repository needs; everything else is the library's command line.
 
 mod bench;
+mod docs;
 mod image;
 
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    after_help = "The library's own commands are here too: test-db, clean, explain (`cargo xtask test-db --help`)."
+    after_help = "The library's own commands are here too: test-db, doctor, clean, explain (`cargo xtask test-db --help`)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -26,6 +27,8 @@ enum Task {
     Image(image::Options),
     /// Measures this repository's own figures: seed, databases, queries
     Bench(bench::Options),
+    /// Writes the documents that come from the code; with --check says which are stale
+    Docs(docs::Options),
     /// A command of the library: test-db, doctor, clean, …
     #[command(external_subcommand)]
     Library(#[expect(dead_code, reason = "the library reads the arguments itself")] Vec<OsString>),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     match Arguments::parse().task {
         Task::Image(options) => finish(image::build(&options)),
         Task::Bench(options) => finish(bench::run(&options)),
+        Task::Docs(options) => finish(docs::run(&options)),
         // It reads the same arguments from the process.
         Task::Library(_) => watertight::cli::main(),
     }

@@ -20,6 +20,7 @@ mod nullable_tenant;
 mod optional_reference_refused;
 mod partition_past_policies;
 mod policy_in_prepared_plan;
+mod policy_too_wide;
 mod query_cost;
 mod query_interference;
 mod reference_without_key;
@@ -45,6 +46,7 @@ register! {
     optional_reference_refused,
     partition_past_policies,
     policy_in_prepared_plan,
+    policy_too_wide,
     query_cost,
     query_interference,
     reference_without_key,

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use crate::check::again::Again;
 use crate::check::attempts::{
     Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
 };
-use crate::check::evidence::{Evidence, Sign, evidence, is_late};
+use crate::check::evidence::{Evidence, Sign, evidence, lateness};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
 use crate::check::witness::digests;
@@ -161,10 +162,6 @@ impl Check for QueryInterference {
     }
 }
 
-/// The subject of a follow-up begins so: a binding, as the owner and as the application, and, where what was seen of it
-/// can't have been chance, the attempt that showed it and what that was.
-const AGAIN: &str = "again ";
-
 /// The subject of a case for smaller worlds begins so: a binding, whether policies mask it, and the codes that the query
 /// ends with.
 const SMALLER: &str = "smaller ";
@@ -218,14 +215,12 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
         return shadow::confirmed(scene, (&case.attempts, seen));
     }
     let Some(leak) = leak(scene, case, seen) else {
-        if case.subject.starts_with(AGAIN) {
-            return not_again(scene, query, case);
+        if let Some(again) = Again::read(&case.subject) {
+            return not_again(scene, query, case, again);
         }
         let ((_, in_worlds), shadowed) = shadow::split(case, seen);
-        if in_worlds.iter().any(is_late) {
-            return Verdict::Inconclusive(
-                "it took longer than a statement may: --timeout gives it more".to_owned(),
-            );
+        if let Some(reason) = in_worlds.iter().find_map(lateness) {
+            return Verdict::Inconclusive(reason);
         }
         if makes_tenants(scene, query) {
             return Verdict::NotApplicable("it makes organisations, and reads no rows".to_owned());
@@ -246,14 +241,12 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             (verdict, _) => verdict,
         };
     };
-    if !case.subject.starts_with(AGAIN) {
+    if Again::read(&case.subject).is_none() {
         let found = &leak.found;
-        let seen = found.sign.is_certain();
-        let seen = seen.then(|| format!(" {} {}", found.at, found.text));
         return Verdict::FollowUp(Box::new(Case {
             check: case.check,
             object: case.object.clone(),
-            subject: format!("{AGAIN}{}{}", found.binding, seen.unwrap_or_default()),
+            subject: Again::of(scene, &groups(case, seen), found).to_string(),
             attempts: attempts(scene, query, Some(found.binding)),
         }));
     }
@@ -262,19 +255,14 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
 
 /// What is said of a leak that the same rows did not show again: where another's value was seen, it was seen, though
 /// which row is shown may depend on where rows lie.
-fn not_again(scene: Scene<'_>, query: &Query, case: &Case) -> Verdict {
-    let held = || Verdict::Held("what it returns varies by itself".to_owned());
-    let mut words = case.subject[AGAIN.len()..].splitn(3, ' ');
-    let (Some(binding), Some(at), Some(text)) = (words.next(), words.next(), words.next()) else {
-        return held();
-    };
-    let (Ok(binding), Ok(at)) = (binding.parse(), at.parse()) else {
-        return held();
+fn not_again(scene: Scene<'_>, query: &Query, case: &Case, again: Again<'_>) -> Verdict {
+    let Some((at, text)) = again.seen else {
+        return Verdict::Held("what it returns varies by itself".to_owned());
     };
     let groups = groups(case, &[]);
     let leak = Leak {
         found: Evidence {
-            binding,
+            binding: again.binding,
             text: format!("{text}; it varies: tried again, it was not seen"),
             at,
             changed: Vec::new(),
@@ -314,8 +302,8 @@ fn leak<'c>(scene: Scene<'_>, case: &'c Case, seen: &'c [Observation]) -> Option
         });
     }
     let groups = groups(case, seen);
-    if let Some(subject) = case.subject.strip_prefix(AGAIN) {
-        let binding = subject.split(' ').next()?.parse().ok()?;
+    if let Some(again) = Again::read(&case.subject) {
+        let binding = again.binding;
         let shows = |number: usize| {
             let (attempts, seen) = groups.get(number)?;
             evidence(scene, binding, attempts, seen)

@@ -2,10 +2,10 @@
 
 use crate::check::row::transaction;
 use crate::check::ways::Way;
-use crate::check::{Check, Page, Scene, mended, reference};
+use crate::check::{Check, Page, Scene, mended, policy, reference};
 use crate::model::{
-    Action, Attempt, Case, Defect, ForeignKey, Observation, Severity, Table, Verdict, literal,
-    quoted,
+    Action, Attempt, Case, Context, Defect, ForeignKey, Observation, Purpose, Session, Severity,
+    Table, Verdict, literal, quoted,
 };
 
 /// The check.
@@ -21,11 +21,13 @@ impl Check for UpdateMovesChildren {
             title: "ON UPDATE CASCADE takes rows into another tenant",
             what: "Where a foreign key that carries the tenant has ON UPDATE CASCADE, a row that is referred to is moved into \
                    another\norganisation, and the rows that refer to it are looked for there. The same statement inside one \
-                   organisation must\nwork first (the control).",
+                   organisation must\nwork first (the control). It is a weakness where the application's role can do it in its own \
+                   context, and else a note:\nthe rows stay with what they refer to, and only who may move that one moves them.",
             why: "One statement that names a single row then hands over everything that hangs on it: notes, messages, \
                   invoices. Without\nthe action the key refuses to move a row that others refer to.",
             example: "FOREIGN KEY (organisation_id, person_id) REFERENCES people (organisation_id, id) ON UPDATE CASCADE",
-            fix: "Leave ON UPDATE CASCADE out: ids and tenants never change.",
+            fix: "Leave ON UPDATE CASCADE out: ids and tenants never change. (It is the default of some tools' migrations, as \
+                  of\nPrisma's: onUpdate: NoAction.)",
         }
     }
 
@@ -50,19 +52,34 @@ impl Check for UpdateMovesChildren {
         }
         let mut refused = None;
         let mut failed = None;
-        for (attempts, seen) in case.attempts.chunks(2).zip(seen.chunks(2)) {
-            let ([_, attack], [control, attacked]) = (attempts, seen) else {
+        let mut moved = None;
+        let each = if scene.tenancy.access.is_some() { 3 } else { 2 };
+        for (attempts, seen) in case.attempts.chunks(each).zip(seen.chunks(each)) {
+            let ([_, attack, application @ ..], [control, attacked, applied @ ..]) =
+                (attempts, seen)
+            else {
                 continue;
             };
             let last = attack.statements.len() - 1;
             if attacked.number(last) > control.number(last) && control.worked() {
-                return Verdict::Leaked(Box::new(defect(scene, table, key, attack)));
+                let writes_at = Way::writes_at(attack);
+                let mut applied = application.iter().zip(applied);
+                let by = applied
+                    .find(|(_, seen)| seen.worked() && seen.affected(writes_at) > 0)
+                    .map(|(attempt, _)| attempt);
+                if by.is_some() {
+                    return Verdict::Leaked(Box::new(defect(scene, table, key, attack, by)));
+                }
+                moved = moved.or(Some(attack));
             }
             match (&control.refusal, &attacked.refusal) {
                 (None, Some(refusal)) => refused = Some(refusal.sqlstate.clone()),
                 (Some(refusal), _) => failed = Some(refusal.message.clone()),
                 (None, None) => {}
             }
+        }
+        if let Some(attack) = moved {
+            return Verdict::Leaked(Box::new(defect(scene, table, key, attack, None)));
         }
         match (refused, failed) {
             (Some(code), _) => Verdict::Held(format!("refused ({code})")),
@@ -74,7 +91,8 @@ impl Check for UpdateMovesChildren {
     }
 }
 
-/// The moves of what is referred to, with a count of the rows that are other tenants'.
+/// The moves of what is referred to: a control, an attack, and, where it is known, the same as the application; each with a
+/// count of the rows that are other tenants'.
 fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Attempt> {
     let Some(tenant) = scene.tenancy.tenant_column(&table.name) else {
         return Vec::new();
@@ -82,20 +100,38 @@ fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Attempt> {
     if key.on_update != Action::Cascade {
         return Vec::new();
     }
-    let mut attempts = Way::MoveParent.attempts(scene, table, key, 3);
-    for attempt in &mut attempts {
-        attempt.statements.truncate(Way::writes_at(attempt) + 2);
+    let mut attempts = Vec::new();
+    for mut attempt in Way::MoveParent.attempts(scene, table, key, 3) {
+        attempt.statements.truncate(Way::writes_at(&attempt) + 2);
         attempt.statements.push(format!(
             "SELECT count(*) FROM {} WHERE {}::text <> {}",
             table.name.quoted(),
             quoted(tenant),
             literal(scene.worlds.acting_tenant())
         ));
+        let access = scene.tenancy.access.as_ref();
+        let application = access
+            .filter(|_| attempt.purpose == Purpose::Attack)
+            .map(|_| Attempt {
+                purpose: Purpose::Probe,
+                session: Session::Application,
+                context: Context::Tenant(scene.worlds.acting_tenant().to_owned()),
+                ..attempt.clone()
+            });
+        attempts.push(attempt);
+        attempts.extend(application);
     }
     attempts
 }
 
-fn defect(scene: Scene<'_>, table: &Table, key: &ForeignKey, attack: &Attempt) -> Defect {
+/// A finding; `application` is what the application's role did of it.
+fn defect(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    attack: &Attempt,
+    application: Option<&Attempt>,
+) -> Defect {
     let mut shown = attack.statements.clone();
     if let Some(count) = shown.last().cloned() {
         shown.insert(0, count);
@@ -104,14 +140,28 @@ fn defect(scene: Scene<'_>, table: &Table, key: &ForeignKey, attack: &Attempt) -
         on_update: Action::NoAction,
         ..key.clone()
     };
+    let (severity, by) = match (application, &scene.tenancy.access) {
+        (Some(_), _) => (Severity::Weakness, ": the application's role can do so"),
+        (None, Some(_)) => (Severity::Note, ": not by the application's role"),
+        (None, None) => (Severity::Note, ""),
+    };
     Defect {
         object: None,
-        severity: Severity::Weakness,
+        severity,
         message: format!(
-            "a row of {} was moved to another tenant, and took the rows of {} that refer to it along",
+            "a row of {} was moved to another tenant, and took the rows of {} that refer to it along{by}",
             key.target, table.name
         ),
-        sql: transaction(&shown),
+        sql: application.map_or_else(
+            || transaction(&shown),
+            |application| {
+                // What went to the other tenant is out of the role's sight.
+                let mut shown = application.clone();
+                let count = shown.statements.len() - 1;
+                shown.statements.insert(count, "RESET ROLE".to_owned());
+                policy::repeated(scene, &shown)
+            },
+        ),
         sqlstate: None,
         fix: reference::tenant_pair(scene, table, key).map_or_else(String::new, |pair| {
             mended::rebuilt(scene, table, &still, pair)

@@ -17,10 +17,15 @@ impl Check for ViewPastPolicies {
         Page {
             id: "view-past-policies",
             title: "a view shows rows that the policies of its tables hide",
-            what: "Every view and materialized view that the application's role may read, and that reads tables with                    row-level\nsecurity, is read as that role in one organisation's context, in worlds that differ in                    everyone else's rows.\nMaterialized views are refreshed in each world. What it shows must be the same.",
-            why: "A view reads with the rights of its owner unless it is security_invoker, and an owner above the                   policies shows\nevery organisation's rows. A materialized view holds what its owner saw: policies never                   apply to it.",
+            what: "Every view and materialized view that the application's role may read, and that reads tables with \
+                   row-level\nsecurity, is read as that role in one organisation's context, in worlds that differ in \
+                   everyone else's rows.\nMaterialized views are refreshed in each world. What it shows must be the same.",
+            why: "A view reads with the rights of its owner unless it is security_invoker, and an owner above the \
+                  policies shows\nevery organisation's rows. A materialized view holds what its owner saw: policies never \
+                  apply to it.",
             example: "CREATE VIEW open_invoices AS SELECT * FROM invoices WHERE paid_at IS NULL;",
-            fix: "ALTER VIEW open_invoices SET (security_invoker = true);\nOf a materialized view: REVOKE SELECT ON it FROM                   the role, and show it through a view that asks for the tenant.",
+            fix: "ALTER VIEW open_invoices SET (security_invoker = true);\nOf a materialized view: REVOKE SELECT ON it FROM \
+                  the role, and show it through a view that asks for the tenant.",
         }
     }
 

@@ -13,6 +13,7 @@ mod row;
 mod sheet;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 pub use encode::Written;
 pub use sheet::Sheet;
@@ -69,6 +70,23 @@ impl Bulk {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The tables that one transaction must load, as positions in [`sheets`](Self::sheets): mostly each by itself, but
+    /// together where a key is only held at the end of them all.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Range<usize>> {
+        let mut stages: Vec<Range<usize>> = Vec::new();
+        for (number, sheet) in self.sheets.iter().enumerate() {
+            let deferred = sheet.keys.iter().filter(|key| key.deferred);
+            let targets = deferred.filter_map(|key| self.index.get(&key.target));
+            let end = targets.copied().fold(number, usize::max) + 1;
+            match stages.last_mut() {
+                Some(open) if number < open.end => open.end = open.end.max(end),
+                _ => stages.push(number..end),
+            }
+        }
+        stages
     }
 
     fn sheet(&self, name: &RelationName) -> Option<&Sheet> {

@@ -56,6 +56,12 @@ impl Sheet {
         self.each * self.tenants
     }
 
+    /// A row of it may refer to one before it, which must be there when it comes.
+    #[must_use]
+    pub fn refers_to_itself(&self) -> bool {
+        self.keys.iter().any(|key| key.own && !key.late)
+    }
+
     /// The tenant's number and the row's number among the tenant's.
     pub(super) fn place(&self, row: u64) -> (u64, u64) {
         let each = self.each.max(1);

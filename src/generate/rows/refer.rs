@@ -68,21 +68,31 @@ impl<'a> Maker<'a> {
         }
         let parents = self.parents(draft, key);
         let tried = usize::try_from(draft.attempt).unwrap_or(0);
-        // The last row of a table is referred to by none, as long as there are others: it can be deleted. So are those that
-        // a query wishes for without children.
-        let open = if parents.len() > 1 && tried < parents.len() {
-            parents.len() - parents.lonely.clamp(1, parents.len() - 1)
-        } else {
-            parents.len()
-        };
+        // One row of a table is referred to by none, as long as there are others: it can be deleted. So are those that a
+        // query wishes for without such children.
+        let all = 0..parents.len();
+        let mut open: Vec<usize> = all.clone().collect();
+        if tried == 0
+            && let Some(parent) = parents.expecting
+            && self.refer_to(draft, number, key, parent)
+        {
+            return Ok(());
+        }
+        if parents.len() > 1 && tried < parents.len() {
+            open.retain(|parent| !parents.bare.contains(parent));
+        }
+        if open.is_empty() {
+            open.extend(all);
+        }
+        let open = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
-            self.turn(draft, key, open)
+            self.turn(draft, key, open.len())
         } else {
-            dice.below(open) + tried
+            dice.below(open.len()) + tried
         };
-        for step in 0..open {
-            if parents.give(draft, number, key, (start + step) % open) {
+        for step in 0..open.len() {
+            if parents.give(draft, number, key, open[(start + step) % open.len()]) {
                 return Ok(());
             }
         }
@@ -128,7 +138,10 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        !parents.shared && parents.give(draft, number, key, parent)
+        let all = (0..parents.len()).collect();
+        let open = among(draft, number, all, parents.len());
+        let first = open.first().copied().unwrap_or(0);
+        !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
     /// What a parent of the row holds in a column whose name has this word in it.
@@ -164,11 +177,18 @@ impl<'a> Maker<'a> {
             part => (part, draft.place.tenant),
         };
         let existing = self.ground.existing.get(target).filter(|_| shared);
-        let own = part == Part::Acting;
+        let made = self.rows(part, tenant, table.number);
+        let existing = existing.map_or(&[][..], Vec::as_slice);
+        let count = made.len() + existing.len();
+        let bare = |row: &usize| match part {
+            Part::Acting => self.is_bare(table.number, *row),
+            _ => row + 1 == count,
+        };
         Parents {
-            lonely: if own { self.lonely(table.number) } else { 0 },
-            made: self.rows(part, tenant, table.number),
-            existing: existing.map_or(&[], Vec::as_slice),
+            bare: (0..count).filter(bare).collect(),
+            expecting: self.expecting(table.number, draft),
+            made,
+            existing,
             shared,
             positions: key.targets.as_slice(),
         }
@@ -180,8 +200,10 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
-    /// The last ones, which nothing may refer to.
-    lonely: usize,
+    /// Those that nothing may refer to.
+    bare: Vec<usize>,
+    /// The one that the row should refer to, so that what a query asks for has a child.
+    expecting: Option<usize>,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
@@ -220,6 +242,26 @@ impl Parents<'_> {
         }
         fits
     }
+}
+
+/// Those of so many parents that a key may refer to, of the `open` ones, which have their turn. What is joined to another row
+/// of its table stands after that, as long as there is one.
+fn among(draft: &Draft<'_>, number: usize, open: Vec<usize>, all: usize) -> Vec<usize> {
+    let keys = &draft.table.keys;
+    let before = keys[number].beyond.iter();
+    let first = before.filter_map(|key| draft.parents[*key]).max();
+    let first = first.map_or(0, |parent| parent + 1);
+    if first >= all {
+        return open;
+    }
+    let mut after: Vec<usize> = open.into_iter().filter(|parent| *parent >= first).collect();
+    if after.is_empty() {
+        return (first..all).collect();
+    }
+    // Each of those that come behind leaves one to the next.
+    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
+    after.truncate(after.len().saturating_sub(behind.count()).max(1));
+    after
 }
 
 /// A column of a reference to the own table that must be there and found no row: it will name the row itself.

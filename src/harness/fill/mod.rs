@@ -1,33 +1,68 @@
-//! Rows in bulk → a database: made on a thread of their own beside the connection that loads them.
+//! Rows in bulk → a database: made on threads of their own beside the connections that load them.
+//!
+//! One COPY is fed by one process to one process, and waits for either; several connections, the lanes, load parts of a
+//! table beside each other. Parents are committed before the next table begins, as no lane sees what another has not
+//! committed.
 
 mod files;
+mod lane;
 mod retry;
 
+use std::cell::Cell;
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
-use sqlx::{Connection as _, PgConnection};
-use tokio::sync::mpsc;
+use sqlx::PgConnection;
 
 pub use files::Files;
 
+use self::lane::Lane;
+use self::retry::Tally;
+use super::jobs::{Work, together};
 use crate::database::execute;
-use crate::error::{Doing as _, Error, Result};
-use crate::generate::{Bulk, Sheet};
-use crate::load::{Answer, Copying, settle};
+use crate::error::Result;
+use crate::generate::{Bulk, Sheet, Written};
+use crate::load::{Copying, settle};
 use crate::model::{Catalog, RelationName, Sequence, quoted, quoted_list};
 
 /// Rows of one COPY: what is refused is looked for among so many, and nothing of more is held back.
 const BATCH: u64 = 65_536;
 
-/// Rows are handed over in pieces of about so many bytes.
-const PIECE: usize = 256 * 1024;
+/// Rows that are asked of a [`Source`] at once; the first of them is a multiple of it.
+pub const STRIDE: u64 = 256;
 
-/// Rows that are made between two looks at a piece's size.
-const STRIDE: u64 = 256;
+/// By default no more lanes: each keeps a processor of the server busy, and another one here.
+const MOST: usize = 4;
 
-/// How far the making of rows may be ahead of their loading, in pieces.
-const AHEAD: usize = 8;
+/// A lane is worth its transaction for so many rows.
+const LEAST: u64 = 1_024;
+
+/// What makes the rows that are loaded: the generator, or what has made them before.
+pub trait Source: Send + Sync + 'static {
+    /// What there is to know of them.
+    fn bulk(&self) -> &Bulk;
+
+    /// Appends rows of the table at this position in [`Bulk::sheets`]; at most [`STRIDE`] of them.
+    fn write(&self, table: usize, rows: Range<u64>, into: &mut Vec<u8>) -> Written;
+}
+
+impl Source for Bulk {
+    fn bulk(&self) -> &Bulk {
+        self
+    }
+
+    fn write(&self, table: usize, rows: Range<u64>, into: &mut Vec<u8>) -> Written {
+        Self::write(self, &self.sheets()[table], rows, 0, into)
+    }
+}
+
+/// Connections at once where nobody said how many: as many as there are processors, up to four.
+#[must_use]
+pub fn usual_lanes() -> usize {
+    available_parallelism().map_or(1, NonZero::get).min(MOST)
+}
 
 /// What came of one table.
 #[derive(Clone, Debug)]
@@ -53,84 +88,97 @@ pub struct Progress<'a> {
     pub all: u64,
 }
 
-/// Fills the database that the connection is in, in one transaction: all of it or, on an error, nothing.
+/// Fills a database by connections to it, of which there is at least one.
+///
+/// The rows are the same however many there are. It has to be a database of the caller's own: tables are committed one
+/// after the other, so that an error leaves those before it filled and policies unforced, and the caller removes it all.
 ///
 /// `files` takes the rows as well, as they were accepted.
 ///
 /// # Errors
 /// [`Error::Database`] for what is not about a row; [`Error::Io`] of the files. What the server refuses is no error:
 /// it is said per table.
-pub async fn fill(
-    connection: &mut PgConnection,
+///
+/// [`Error::Database`]: crate::Error::Database
+/// [`Error::Io`]: crate::Error::Io
+pub async fn fill<S: Source>(
+    lanes: &mut [PgConnection],
     catalog: &Catalog,
-    bulk: &Arc<Bulk>,
+    source: &Arc<S>,
     mut files: Option<&mut Files>,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Vec<Filled>> {
-    let mut transaction = connection.begin().await.doing("begin a transaction")?;
+    let source: Arc<dyn Source> = Arc::<S>::clone(source);
+    let bulk = source.bulk();
     let forced: Vec<String> = catalog
         .tables
         .values()
         .filter(|table| table.force_row_security)
         .map(|table| table.name.quoted())
         .collect();
-    // An owner who is no superuser is subject to forced policies; undone with everything else on an error.
+    // An owner who is no superuser is subject to forced policies.
     for table in &forced {
         let sql = format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY");
-        execute(&mut transaction, &sql).await?;
+        execute(&mut lanes[0], &sql).await?;
     }
-    execute(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
     let deferred = bulk.deferred();
-    if !deferred.is_empty() {
-        let sql = format!("SET CONSTRAINTS {} DEFERRED", deferred.join(", "));
-        execute(&mut transaction, &sql).await?;
-    }
     let mut filling = Filling {
-        connection: &mut transaction,
-        bulk,
+        lanes,
+        catalog,
+        begin: begin(&deferred),
+        source: &source,
         files: files.as_deref_mut(),
         progress,
         done: 0,
         all: bulk.sheets().iter().map(Sheet::rows).sum(),
     };
     let mut filled = Vec::new();
-    for number in 0..bulk.sheets().len() {
-        filled.push(filling.table(number).await?);
+    for stage in bulk.stages() {
+        filled.extend(filling.stage(stage).await?);
     }
     for number in 0..bulk.sheets().len() {
         filling.close_circles(number).await?;
     }
-    execute(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
     // What the application inserts next gets an id that no row has.
     let passes: Vec<String> = catalog.sequences.iter().flat_map(Sequence::pass).collect();
     for sql in &passes {
-        execute(&mut transaction, sql).await?;
+        execute(&mut lanes[0], sql).await?;
     }
     for table in &forced {
         let sql = format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY");
-        execute(&mut transaction, &sql).await?;
+        execute(&mut lanes[0], &sql).await?;
     }
-    transaction.commit().await.doing("commit the rows")?;
     if let Some(files) = files {
         files.finish(&forced, &deferred, &passes)?;
     }
     Ok(filled)
 }
 
-/// What the thread that makes rows hands over.
-enum Piece {
-    Bytes(Vec<u8>),
-    /// The end of a batch: its rows, and how many of them could not be made, and why.
-    End {
-        rows: Range<u64>,
-        count: u64,
-        why: Option<String>,
-    },
+/// The beginning of a lane's transaction: constraints speak at once, but for those that close circles.
+fn begin(deferred: &[String]) -> String {
+    let begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE";
+    if deferred.is_empty() {
+        return begin.to_owned();
+    }
+    format!("{begin}; SET CONSTRAINTS {} DEFERRED", deferred.join(", "))
+}
+
+/// A lane that waits for another one's row may wait for ever: that one may be done, and be committed with all others.
+const IMPATIENT: &str = "SET LOCAL lock_timeout = '2s'";
+
+/// The ranges of rows that lanes load; each begins where a [`Source`] can.
+fn shares(rows: u64, lanes: usize) -> impl Iterator<Item = Range<u64>> {
+    let each = rows.div_ceil(lanes as u64).next_multiple_of(STRIDE);
+    let all = 0..lanes as u64;
+    all.map(move |at| (at * each).min(rows)..((at + 1) * each).min(rows))
 }
 
 struct Filling<'f> {
-    connection: &'f mut PgConnection,
-    bulk: &'f Arc<Bulk>,
+    lanes: &'f mut [PgConnection],
+    catalog: &'f Catalog,
+    /// How a transaction begins.
+    begin: String,
+    source: &'f Arc<dyn Source>,
     files: Option<&'f mut Files>,
     progress: &'f dyn Fn(Progress<'_>),
     done: u64,
@@ -138,97 +186,107 @@ struct Filling<'f> {
 }
 
 impl Filling<'_> {
-    /// Fills one table, batch by batch.
-    async fn table(&mut self, number: usize) -> Result<Filled> {
-        let bulk = Arc::clone(self.bulk);
-        let sheet = &bulk.sheets()[number];
-        let mut tally = retry::Tally::new(sheet.fewer.clone());
+    /// Fills tables that belong together.
+    async fn stage(&mut self, stage: Range<usize>) -> Result<Vec<Filled>> {
+        if stage.len() == 1 {
+            let lanes = self.lanes_for(stage.start);
+            if lanes > 1
+                && let Some(filled) = self.beside(stage.start, lanes).await?
+            {
+                return Ok(vec![filled]);
+            }
+        }
+        execute(&mut self.lanes[0], &self.begin).await?;
+        let mut filled = Vec::new();
+        for number in stage {
+            filled.push(self.alone(number).await?);
+        }
+        execute(&mut self.lanes[0], "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        execute(&mut self.lanes[0], "COMMIT").await?;
+        Ok(filled)
+    }
+
+    /// How many lanes may load a table: one where a row may depend on those before it, or where files want an order.
+    fn lanes_for(&self, number: usize) -> usize {
+        let sheet = &self.source.bulk().sheets()[number];
+        let triggered = self.catalog.tables.values().any(|table| {
+            let is_part =
+                table.name == sheet.name || table.partition_of.as_ref() == Some(&sheet.name);
+            is_part && !table.triggers.is_empty()
+        });
+        if self.files.is_some() || triggered || sheet.refers_to_itself() {
+            return 1;
+        }
+        let worth = usize::try_from(sheet.rows() / LEAST).unwrap_or(usize::MAX);
+        self.lanes.len().min(worth)
+    }
+
+    /// Fills a table by several lanes, or not at all where the server refuses a row: which of two rows that can't both
+    /// be there comes first must not depend on the lanes.
+    async fn beside(&mut self, number: usize, lanes: usize) -> Result<Option<Filled>> {
+        let sheet = &self.source.bulk().sheets()[number];
+        let (refused, done) = (Cell::new(false), Cell::new(self.done));
+        let (progress, all) = (self.progress, self.all);
+        let tell = |rows| tell(progress, sheet, &done, all, rows);
+        let begin = format!("{}; {IMPATIENT}", self.begin);
+        let works = self.lanes[..lanes]
+            .iter_mut()
+            .zip(shares(sheet.rows(), lanes))
+            .map(|(connection, share)| {
+                let (begin, source, refused, tell) = (&begin, self.source, &refused, &tell);
+                let work: Work<'_, Tally> = Box::pin(async move {
+                    execute(connection, begin).await?;
+                    let mut lane = Lane {
+                        connection,
+                        source,
+                        number,
+                        files: None,
+                        refused: Some(refused),
+                        tell,
+                    };
+                    lane.load_range(share).await
+                });
+                work
+            });
+        let tallies = together(works.collect()).await?;
+        let end = if refused.get() { "ROLLBACK" } else { "COMMIT" };
+        for lane in &mut self.lanes[..lanes] {
+            execute(lane, end).await?;
+        }
+        if refused.get() {
+            return Ok(None);
+        }
+        let mut tally = Tally::new(sheet.fewer.clone());
+        tallies.into_iter().for_each(|of| tally.add(of));
+        self.done += sheet.rows();
+        Ok(Some(filled(sheet, tally)))
+    }
+
+    /// Fills a table by one lane, in the transaction that is open.
+    async fn alone(&mut self, number: usize) -> Result<Filled> {
+        let sheet = &self.source.bulk().sheets()[number];
         if let Some(files) = &mut self.files {
             files.open(sheet)?;
         }
-        let (give, mut take) = mpsc::channel(AHEAD);
-        let maker = Arc::clone(&bulk);
-        let thread = tokio::task::spawn_blocking(move || make(&maker, number, &give));
-        while let Some(first) = take.recv().await {
-            self.batch(sheet, first, &mut take, &mut tally).await?;
-            (self.progress)(Progress {
-                table: &sheet.name,
-                done: self.done,
-                all: self.all,
-            });
-            if tally.is_hopeless() {
-                break;
-            }
-        }
-        drop(take);
-        thread
-            .await
-            .map_err(|error| Error::Server(format!("the thread that makes rows: {error}")))?;
-        self.done += sheet.rows() - tally.seen;
-        Ok(Filled {
-            table: sheet.name.clone(),
-            rows: tally.loaded,
-            asked: sheet.asked,
-            why: tally.why.filter(|_| tally.loaded < sheet.asked),
-        })
-    }
-
-    /// Loads a batch as it comes; what the server refuses of it is looked for.
-    async fn batch(
-        &mut self,
-        sheet: &Sheet,
-        first: Piece,
-        take: &mut mpsc::Receiver<Piece>,
-        tally: &mut retry::Tally,
-    ) -> Result<()> {
-        let keep = self.files.is_some();
-        let mut kept = Vec::new();
-        let (table, columns) = (sheet.name.quoted(), &sheet.columns);
-        let mut copying = Copying::begin(self.connection, &table, columns, sheet.binary).await?;
-        let mut next = Some(first);
-        let end = loop {
-            match next {
-                Some(Piece::Bytes(bytes)) => {
-                    copying.send(&bytes).await?;
-                    if keep {
-                        kept.push(bytes);
-                    }
-                }
-                Some(Piece::End { rows, count, why }) => break (rows, count, why),
-                None => {
-                    return Err(Error::Server(
-                        "the thread that makes rows ended early".into(),
-                    ));
-                }
-            }
-            next = take.recv().await;
+        let done = Cell::new(self.done);
+        let (progress, all) = (self.progress, self.all);
+        let mut lane = Lane {
+            connection: &mut self.lanes[0],
+            source: self.source,
+            number,
+            files: self.files.as_deref_mut(),
+            refused: None,
+            tell: &|rows| tell(progress, sheet, &done, all, rows),
         };
-        let (rows, count, why) = end;
-        let answer = copying.finish().await?;
-        settle(self.connection, &answer).await?;
-        self.done += rows.end - rows.start;
-        tally.seen += rows.end - rows.start;
-        if let Some(why) = why {
-            tally.why.get_or_insert(why);
-        }
-        match answer {
-            Answer::Taken => {
-                tally.loaded += count;
-                if let Some(files) = &mut self.files {
-                    kept.iter().try_for_each(|bytes| files.write(bytes))?;
-                }
-                Ok(())
-            }
-            Answer::Refused { line, message } => {
-                drop(kept);
-                self.retry(sheet, rows, line, message, tally).await
-            }
-        }
+        let tally = lane.load_range(0..sheet.rows()).await?;
+        self.done += sheet.rows();
+        Ok(filled(sheet, tally))
     }
 
     /// Sets the columns of keys that close a circle, from a table of their own.
     async fn close_circles(&mut self, number: usize) -> Result<()> {
-        let sheet = &self.bulk.sheets()[number];
+        let bulk = self.source.bulk();
+        let sheet = &bulk.sheets()[number];
         if sheet.late.is_empty() || sheet.primary_key.is_empty() || sheet.rows() == 0 {
             return Ok(());
         }
@@ -243,14 +301,16 @@ impl Filling<'_> {
         let create = format!(
             "CREATE TEMPORARY TABLE watertight_late ON COMMIT DROP AS SELECT {list} FROM {table} WITH NO DATA"
         );
-        execute(self.connection, &create).await?;
+        let connection = &mut self.lanes[0];
+        execute(connection, "BEGIN").await?;
+        execute(connection, &create).await?;
         let mut start = 0;
         while start < sheet.rows() {
             let end = sheet.rows().min(start + BATCH);
             let mut bytes = Vec::new();
-            self.bulk.write_late(sheet, start..end, &mut bytes);
+            bulk.write_late(sheet, start..end, &mut bytes);
             let mut copying = Copying::begin(
-                self.connection,
+                &mut *connection,
                 "pg_temp.watertight_late",
                 &columns,
                 sheet.binary,
@@ -258,16 +318,35 @@ impl Filling<'_> {
             .await?;
             copying.send(&bytes).await?;
             let answer = copying.finish().await?;
-            settle(self.connection, &answer).await?;
+            settle(connection, &answer).await?;
             start = end;
         }
         let update = update_late(sheet, "pg_temp.watertight_late");
-        execute(self.connection, &update).await?;
-        execute(self.connection, "DROP TABLE pg_temp.watertight_late").await?;
+        execute(connection, &update).await?;
+        execute(connection, "COMMIT").await?;
         if let Some(files) = &mut self.files {
-            files.late(self.bulk, sheet, &columns)?;
+            files.late(bulk, sheet, &columns)?;
         }
         Ok(())
+    }
+}
+
+/// Says how far the fill is once more rows of a table are done.
+fn tell(progress: &dyn Fn(Progress<'_>), sheet: &Sheet, done: &Cell<u64>, all: u64, rows: u64) {
+    done.set(done.get() + rows);
+    progress(Progress {
+        table: &sheet.name,
+        done: done.get(),
+        all,
+    });
+}
+
+fn filled(sheet: &Sheet, tally: Tally) -> Filled {
+    Filled {
+        table: sheet.name.clone(),
+        rows: tally.loaded,
+        asked: sheet.asked,
+        why: tally.why.filter(|_| tally.loaded < sheet.asked),
     }
 }
 
@@ -283,33 +362,4 @@ fn update_late(sheet: &Sheet, from: &str) -> String {
         pairs(&sheet.late, "", ", "),
         pairs(&sheet.primary_key, "t.", " AND ")
     )
-}
-
-/// Makes all rows of a table, piece by piece, until nobody takes them any more.
-fn make(bulk: &Bulk, number: usize, give: &mpsc::Sender<Piece>) {
-    let sheet = &bulk.sheets()[number];
-    let mut start = 0;
-    while start < sheet.rows() {
-        let end = sheet.rows().min(start + BATCH);
-        let (mut bytes, mut count, mut why) = (Vec::with_capacity(PIECE + PIECE / 4), 0, None);
-        let mut at = start;
-        while at < end {
-            let next = end.min(at + STRIDE);
-            let written = bulk.write(sheet, at..next, 0, &mut bytes);
-            count += written.count;
-            why = why.or(written.why);
-            at = next;
-            if bytes.len() >= PIECE || at == end {
-                let full = std::mem::replace(&mut bytes, Vec::with_capacity(PIECE + PIECE / 4));
-                if give.blocking_send(Piece::Bytes(full)).is_err() {
-                    return;
-                }
-            }
-        }
-        let rows = start..end;
-        if give.blocking_send(Piece::End { rows, count, why }).is_err() {
-            return;
-        }
-        start = end;
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Filling;
+use super::lane::Lane;
 use crate::error::Result;
 use crate::generate::Sheet;
 use crate::load::{Answer, Copying, settle};
@@ -20,8 +20,6 @@ const HOPELESS: u32 = 24;
 pub(super) struct Tally {
     /// Rows that the server took.
     pub(super) loaded: u64,
-    /// Rows that were tried.
-    pub(super) seen: u64,
     /// Why rows are missing: the first reason.
     pub(super) why: Option<String>,
     refused_in_a_row: u32,
@@ -31,7 +29,6 @@ impl Tally {
     pub(super) fn new(why: Option<String>) -> Self {
         Self {
             loaded: 0,
-            seen: 0,
             why,
             refused_in_a_row: 0,
         }
@@ -42,6 +39,12 @@ impl Tally {
         self.refused_in_a_row >= HOPELESS
     }
 
+    /// Takes over what came of other rows of the table.
+    pub(super) fn add(&mut self, other: Self) {
+        self.loaded += other.loaded;
+        self.why = self.why.take().or(other.why);
+    }
+
     fn take(&mut self, rows: u64) {
         if rows > 0 {
             self.loaded += rows;
@@ -50,7 +53,7 @@ impl Tally {
     }
 }
 
-impl Filling<'_> {
+impl Lane<'_> {
     /// Loads what can be loaded of rows that were refused together.
     pub(super) async fn retry(
         &mut self,
@@ -94,7 +97,11 @@ impl Filling<'_> {
         let named = line.and_then(|line| {
             // Rows that could not be made are not among the lines.
             let mut unused = Vec::new();
-            let skipped = self.bulk.write(sheet, rows.clone(), 0, &mut unused).skipped;
+            let skipped = self
+                .source
+                .bulk()
+                .write(sheet, rows.clone(), 0, &mut unused)
+                .skipped;
             let index = usize::try_from(line.checked_sub(1)?).ok()?;
             rows.clone().filter(|row| !skipped.contains(row)).nth(index)
         });
@@ -140,7 +147,7 @@ impl Filling<'_> {
         salt: u32,
     ) -> Result<std::result::Result<u64, (Option<u64>, String)>> {
         let mut bytes = Vec::new();
-        let written = self.bulk.write(sheet, rows, salt, &mut bytes);
+        let written = self.source.bulk().write(sheet, rows, salt, &mut bytes);
         if written.count == 0 {
             return Ok(Ok(0));
         }

@@ -7,7 +7,7 @@ use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::model::{Access, Catalog, Query, Tenancy, Worlds};
 use crate::mutate::Rows;
-use crate::run::Arena;
+use crate::run::{Arena, Late};
 use crate::server::Server;
 
 use super::super::{Ground, Harness, Schema, load_seeded};
@@ -126,6 +126,7 @@ impl<'a> Bench<'a> {
             timeout: u32::try_from(self.harness.settings().run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
+            late: Late::default(),
         }
     }
 

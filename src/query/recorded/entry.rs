@@ -12,6 +12,8 @@ pub(super) struct Entry {
     pub(super) session: String,
     #[serde(rename = "application_name")]
     pub(super) application: String,
+    #[serde(rename = "dbname")]
+    pub(super) database: String,
     #[serde(rename = "error_severity")]
     severity: String,
     #[serde(rename = "state_code")]

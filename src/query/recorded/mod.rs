@@ -3,6 +3,7 @@
 mod entry;
 mod literal;
 mod queries;
+mod sent;
 mod session;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use self::entry::{About, Entry, value_of};
 use self::literal::{Parametrized, parametrized, shape};
 pub use self::queries::{Recorded, RecordedQuery, Schema, recorded};
+pub use self::sent::{Sent, same_text, sent};
 use self::session::{Context, Session};
 use super::annotation::Annotation;
 use super::file::QUERIES;

@@ -13,6 +13,7 @@ use crate::query::annotation;
 use crate::query::bind::tenant_parameter;
 use crate::query::binder::column_values;
 use crate::query::infer::{Inferred, Source, infer};
+use crate::query::key::is_key;
 use crate::query::parameter::greatest_number;
 
 /// What recorded statements are read against.
@@ -150,9 +151,11 @@ fn constant<'g>(
     let belongs = |source: &Source| match source {
         Source::Limit | Source::Offset => true,
         Source::Words => false,
-        Source::Column { table, column, by } => {
+        Source::Column {
+            table, column, by, ..
+        } => {
             *by == '='
-                && !is_key(schema, table, column)
+                && !is_key((schema.catalog, schema.tenancy), table, column)
                 && [&schema.worlds.acting, &schema.worlds.shared]
                     .iter()
                     .any(|rows| column_values(rows, table, column).contains(value))
@@ -161,22 +164,6 @@ fn constant<'g>(
     let all = sources.is_none_or(|sources| sources.iter().all(belongs));
     let somebody = schema.worlds.tenants.contains(value);
     (all && !(sources.is_none() && somebody)).then_some(written)
-}
-
-/// The tenant, or part of a unique or foreign key.
-fn is_key(schema: Schema<'_>, table: &RelationName, column: &str) -> bool {
-    let Some(entry) = schema.catalog.tables.get(table) else {
-        return false;
-    };
-    let unique = entry.indexes.iter().filter(|index| index.unique);
-    schema.tenancy.tenant_column(table) == Some(column)
-        || unique
-            .flat_map(|index| index.plain_columns())
-            .any(|name| name == column)
-        || entry
-            .foreign_keys
-            .iter()
-            .any(|key| key.columns.iter().any(|name| name == column))
 }
 
 /// Puts constants back, and numbers the other parameters without gaps.

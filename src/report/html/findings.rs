@@ -28,8 +28,13 @@ pub(super) fn write(page: &mut Markup, report: &Report) {
     fold(
         page,
         "accepted",
-        report.findings.iter().filter(|finding| finding.accepted),
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.accepted && finding.acquitted.is_empty()),
     );
+    let acquitted = |finding: &&Finding| finding.accepted && !finding.acquitted.is_empty();
+    fold(page, "acquitted", report.findings.iter().filter(acquitted));
     page.add("</section>\n");
 }
 
@@ -139,8 +144,12 @@ fn fold<'a>(page: &mut Markup, word: &str, findings: impl Iterator<Item = &'a Fi
         page.add("<li>")
             .say(&format!("{}: {} on ", finding.severity, finding.check));
         page.element("code", "", &finding.object)
-            .say(&format!(": {}", finding.message))
-            .add("</li>\n");
+            .say(&format!(": {}", finding.message));
+        if !finding.acquitted.is_empty() {
+            let tests = finding.acquitted.join(", ");
+            page.say(&format!("; the application guards it, as shown by {tests}"));
+        }
+        page.add("</li>\n");
     }
     page.add("</ul></details>\n");
 }

@@ -21,6 +21,7 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     let notes: Vec<&Finding> = open(Severity::Note).collect();
     write_notes(page, &notes);
     write_accepted(page, report);
+    write_acquitted(page, report);
     let unsure = report.inconclusive.iter().any(|case| !case.accepted);
     let defects = open(Severity::Leak).chain(open(Severity::Weakness));
     unsure || defects.count() > 0
@@ -212,7 +213,10 @@ fn schema(object: &str) -> &str {
 
 fn write_accepted(page: &mut Page, report: &Report) {
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
-    let findings = report.findings.iter().filter(|f| f.accepted);
+    let findings = report
+        .findings
+        .iter()
+        .filter(|f| f.accepted && f.acquitted.is_empty());
     let cases = report.inconclusive.iter().filter(|c| c.accepted);
     for check in findings.map(|f| f.check).chain(cases.map(|c| c.check)) {
         *accepted.entry(check).or_default() += 1;
@@ -228,4 +232,27 @@ fn write_accepted(page: &mut Page, report: &Report) {
     page.write(Ink::Bold, "accepted: ")
         .write(Ink::Plain, &list.join(", "))
         .end();
+}
+
+/// What leaks by itself, and which tests show that the application guards it.
+fn write_acquitted(page: &mut Page, report: &Report) {
+    let acquitted = report
+        .findings
+        .iter()
+        .filter(|f| f.accepted && !f.acquitted.is_empty());
+    for (number, finding) in acquitted.enumerate() {
+        if number == 0 {
+            page.end();
+        }
+        page.write(Ink::Bold, "acquitted: ")
+            .write(
+                Ink::Plain,
+                &format!(
+                    "{}, which the application guards, as shown by {}",
+                    told(report, &finding.object),
+                    finding.acquitted.join(", ")
+                ),
+            )
+            .end();
+    }
 }

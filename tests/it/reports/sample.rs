@@ -57,6 +57,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
         place: Some(Place { file: "migrations/0001.sql".to_owned(), line: 12 }),
         fix: String::new(),
         accepted: false,
+        acquitted: Vec::new(),
         versions: vec!["18".to_owned()],
         counterexample: None,
     }

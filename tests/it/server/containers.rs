@@ -13,11 +13,11 @@ use watertight::server::{self, Server, ServerChoice, ServerRequest};
 use super::leftovers::{owner, said};
 use super::{becomes, folder, local, request, value};
 
-fn docker_wanted() -> bool {
+pub(crate) fn docker_wanted() -> bool {
     std::env::var("WATERTIGHT_TEST_DOCKER").is_ok_and(|value| value == "1")
 }
 
-fn containers(filter: &str) -> Vec<String> {
+pub(crate) fn containers(filter: &str) -> Vec<String> {
     let output = Command::new("docker")
         .args(["ps", "--all", "--quiet", "--filter", filter])
         .output()

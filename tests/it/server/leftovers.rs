@@ -21,6 +21,15 @@ async fn owner_for_others() {
     let Ok(choice) = std::env::var(OWNER) else {
         return;
     };
+    if choice == "cleanable" {
+        for line in server::cleanable().await.unwrap() {
+            println!("\nCLEANABLE {line}");
+        }
+        for sign in server::examine().await.unwrap() {
+            println!("\nSIGN {:?} {} {}", sign.state, sign.subject, sign.says);
+        }
+        return;
+    }
     if choice == "clean" {
         for line in server::clean().await.unwrap() {
             println!("\nCLEANED {line}");
@@ -177,6 +186,26 @@ async fn an_ordinary_user_has_servers_and_keeps_and_cleans_them() {
     child.wait().unwrap();
 
     let kept_pid = postmaster(&kept);
+    // What is only looked at stays.
+    let (mut child, lines) = owner("cleanable", Some(nobody));
+    let lines: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success());
+    let process = format!("process postgres {kept_pid}");
+    for word in [
+        format!("CLEANABLE {process}"),
+        format!("CLEANABLE {}", kept.display()),
+        format!("SIGN Note leftovers kept: {process}"),
+        "SIGN Well binaries PostgreSQL ".to_owned(),
+        "SIGN Well locks ".to_owned(),
+        "SIGN Well sockets ".to_owned(),
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(&word)),
+            "{word}: {lines:?}"
+        );
+    }
+    assert!(runs(kept_pid) && kept.exists());
+
     let (mut child, lines) = owner("clean", Some(nobody));
     let cleaned: Vec<String> = lines.filter(|line| line.starts_with("CLEANED")).collect();
     assert!(child.wait().unwrap().success());

@@ -1,38 +1,45 @@
-//! Processor time, which other work on the machine does not change: of this process, and of the server's side of a session.
+//! Processor time, which other work on the machine does not change: of this process, and of the server's side of sessions.
 
 use sqlx::PgConnection;
 
 /// Ticks of a second, as Linux tells them to programs whatever its own clock is.
 const TICKS: f64 = 100.0;
 
-/// Seconds of both sides of a session; `NaN` where the system does not say them, as of a server in a container.
+/// Seconds of both sides of sessions; `NaN` where the system does not say them, as of a server in a container.
 #[derive(Clone, Copy)]
 pub(super) struct Cpu {
     pub(super) client: f64,
     pub(super) server: f64,
 }
 
-/// A session whose processor time is counted from here on.
+/// Sessions whose processor time is counted from here on.
 pub(super) struct Meter {
-    server: Option<i32>,
+    server: Option<Vec<i32>>,
     before: Cpu,
 }
 
 impl Meter {
-    pub(super) async fn start(connection: &mut PgConnection) -> Self {
-        let pid = sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(connection)
-            .await
-            .ok()
-            .filter(|pid| is_postgres(*pid));
+    pub(super) async fn start(connections: &mut [PgConnection]) -> Self {
+        let mut server = Some(Vec::new());
+        for connection in connections {
+            let pid: Option<i32> = sqlx::query_scalar("SELECT pg_backend_pid()")
+                .fetch_one(connection)
+                .await
+                .ok()
+                .filter(|pid| is_postgres(*pid));
+            server = server.zip(pid).map(|(mut pids, pid)| {
+                pids.push(pid);
+                pids
+            });
+        }
         Self {
-            server: pid,
-            before: now(pid),
+            before: now(server.as_deref()),
+            server,
         }
     }
 
     pub(super) fn read(&self) -> Cpu {
-        let now = now(self.server);
+        let now = now(self.server.as_deref());
         Cpu {
             client: now.client - self.before.client,
             server: now.server - self.before.server,
@@ -45,12 +52,11 @@ fn is_postgres(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "postgres")
 }
 
-fn now(server: Option<i32>) -> Cpu {
+fn now(server: Option<&[i32]>) -> Cpu {
+    let all = server.and_then(|pids| pids.iter().map(|pid| seconds(&pid.to_string())).sum());
     Cpu {
         client: seconds("self").unwrap_or(f64::NAN),
-        server: server
-            .and_then(|pid| seconds(&pid.to_string()))
-            .unwrap_or(f64::NAN),
+        server: all.unwrap_or(f64::NAN),
     }
 }
 

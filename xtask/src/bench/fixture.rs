@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use watertight::generate::{Amount, Bulk, Ground, Seed};
+use watertight::harness::usual_lanes;
 use watertight::model::{Catalog, TenantSettings};
 use watertight::server::{Server, ServerRequest};
 
@@ -82,6 +83,15 @@ impl Fixture {
         // What an earlier round left to be written is not this one's.
         execute(&mut connection, "CHECKPOINT").await?;
         Ok(connection)
+    }
+
+    /// The same for the harness's loader, by as many connections as it has where nobody says how many.
+    pub(super) async fn lanes(&self, with: With) -> Result<Vec<PgConnection>, String> {
+        let mut lanes = vec![self.empty(with).await?];
+        while lanes.len() < usual_lanes() {
+            lanes.push(connect(&self.server, with.database()).await?);
+        }
+        Ok(lanes)
     }
 
     /// The rows that hold the constraints, for either database.

@@ -1,14 +1,14 @@
 //! Rows in bulk: the same rows into the same tables, by the harness and by its peers, without and with constraints.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
-use watertight::generate::Bulk;
-use watertight::harness::fill;
-use watertight::load::{Copying, settle};
+use watertight::generate::{Bulk, Written};
+use watertight::harness::{STRIDE, Source, fill, usual_lanes};
 use watertight::model::literal;
 use watertight::server::{Server, ServerChoice, ServerRequest};
 
@@ -24,9 +24,6 @@ const INSERTED: usize = 100_000;
 
 /// Parameters of a statement are counted in 16 bits: so many rows of eight columns go into one.
 const ROWS_A_STATEMENT: usize = 8_000;
-
-/// Pieces of a COPY that the loader is given.
-const PIECE: u64 = 4_096;
 
 /// Rows a second of each way, by round.
 #[derive(Default)]
@@ -54,6 +51,9 @@ async fn on(choice: ServerChoice, rounds: usize) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     let connection = way(&fixture.server).into();
     outcome.figures.insert("connection".to_owned(), connection);
+    outcome
+        .figures
+        .insert("lanes".to_owned(), usual_lanes().into());
     memory(&fixture, &mut outcome.figures).await?;
     synthetic::run(&fixture.server, &mut outcome.figures).await?;
     rates(&fixture, rounds, &mut outcome).await?;
@@ -94,21 +94,21 @@ async fn measured(
     rounds: usize,
 ) -> Result<Rates, String> {
     let bulk = fixture.bulk(rows)?;
-    let ready = Ready::new(&bulk);
+    let ready = Arc::new(Ready::new(&bulk));
     let files = ready.write(fixture).await?;
     let mut rates = Rates::default();
     for round in 0..=rounds {
-        let mut connection = fixture.empty(with).await?;
+        let mut connection = [fixture.empty(with).await?];
         let meter = Meter::start(&mut connection).await;
-        let copy = ready.rate(copy(&mut connection, &files).await?);
+        let copy = ready.rate(copy(&mut connection[0], &files).await?);
         let copy_cpu = meter.read();
-        let mut connection = fixture.empty(with).await?;
-        let meter = Meter::start(&mut connection).await;
-        let load = ready.rate(load(&mut connection, &ready).await?);
+        let mut lanes = fixture.lanes(with).await?;
+        let meter = Meter::start(&mut lanes).await;
+        let loaded = ready.rate(load(fixture, &mut lanes, &ready).await?);
         let load_cpu = meter.read();
-        let mut connection = fixture.empty(with).await?;
-        let meter = Meter::start(&mut connection).await;
-        let whole = ready.rate(generate_and_load(fixture, &mut connection, &bulk).await?);
+        let mut lanes = fixture.lanes(with).await?;
+        let meter = Meter::start(&mut lanes).await;
+        let whole = ready.rate(load(fixture, &mut lanes, &bulk).await?);
         let whole_cpu = meter.read();
         let insert = if with == With::Nothing {
             let mut connection = fixture.empty(with).await?;
@@ -119,7 +119,7 @@ async fn measured(
         // The first round warms caches up.
         if round > 0 {
             rates.copy.push(copy);
-            rates.load.push(load);
+            rates.load.push(loaded);
             rates.generate_and_load.push(whole);
             rates.insert.push(insert);
             for (all, one) in rates.cpu.iter_mut().zip([copy_cpu, load_cpu, whole_cpu]) {
@@ -179,52 +179,76 @@ fn report(with: With, rates: &Rates, outcome: &mut Outcome) {
     }
 }
 
-/// Rows made beforehand, as pieces of COPY's binary format, by table.
+/// Rows made beforehand, in COPY's binary format: of each table what the loader asks for at once, and how many rows it is.
 struct Ready {
-    tables: Vec<(String, Vec<String>, Vec<Vec<u8>>)>,
-    rows: u64,
+    bulk: Arc<Bulk>,
+    pieces: Vec<Vec<(Vec<u8>, u64)>>,
+}
+
+impl Source for Ready {
+    fn bulk(&self) -> &Bulk {
+        &self.bulk
+    }
+
+    fn write(&self, table: usize, rows: Range<u64>, into: &mut Vec<u8>) -> Written {
+        let at = usize::try_from(rows.start / STRIDE).unwrap_or(usize::MAX);
+        let mut written = Written::default();
+        if let Some((bytes, count)) = self.pieces[table].get(at) {
+            into.extend_from_slice(bytes);
+            written.count = *count;
+        }
+        written
+    }
 }
 
 impl Ready {
-    fn new(bulk: &Bulk) -> Self {
-        let mut rows = 0;
-        let tables = bulk.sheets().iter().map(|sheet| {
+    fn new(bulk: &Arc<Bulk>) -> Self {
+        let pieces = bulk.sheets().iter().map(|sheet| {
             let mut pieces = Vec::new();
             let mut start = 0;
             while start < sheet.rows() {
-                let end = sheet.rows().min(start + PIECE);
-                let mut piece = Vec::new();
-                rows += bulk.write(sheet, start..end, 0, &mut piece).count;
-                pieces.push(piece);
+                let end = sheet.rows().min(start + STRIDE);
+                let mut bytes = Vec::new();
+                let count = bulk.write(sheet, start..end, 0, &mut bytes).count;
+                pieces.push((bytes, count));
                 start = end;
             }
-            (sheet.name.quoted(), sheet.columns.clone(), pieces)
+            pieces
         });
-        let tables = tables.collect();
-        Self { tables, rows }
+        Self {
+            pieces: pieces.collect(),
+            bulk: Arc::clone(bulk),
+        }
     }
 
     /// As files that the server reads, and has written itself: beside its data, wherever that is.
-    async fn write(&self, fixture: &Fixture) -> Result<Vec<(String, String)>, String> {
-        let mut connection = fixture.empty(With::Nothing).await?;
-        load(&mut connection, self).await?;
+    async fn write(self: &Arc<Self>, fixture: &Fixture) -> Result<Vec<(String, String)>, String> {
+        let mut lanes = fixture.lanes(With::Nothing).await?;
+        load(fixture, &mut lanes, self).await?;
+        let connection = &mut lanes[0];
         let folder: String = sqlx::query_scalar("SELECT current_setting('data_directory')")
-            .fetch_one(&mut connection)
+            .fetch_one(&mut *connection)
             .await
             .map_err(said)?;
         let mut files = Vec::new();
-        for (number, (table, ..)) in self.tables.iter().enumerate() {
+        for (number, sheet) in self.bulk.sheets().iter().enumerate() {
+            let table = sheet.name.quoted();
             let path = literal(&format!("{folder}/bench-{number}"));
             let sql = format!("COPY {table} TO {path} (FORMAT binary)");
-            execute(&mut connection, &sql).await?;
-            files.push((table.clone(), path));
+            execute(connection, &sql).await?;
+            files.push((table, path));
         }
         Ok(files)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than a float counts")]
     fn rate(&self, seconds: f64) -> f64 {
-        self.rows as f64 / seconds
+        self.pieces
+            .iter()
+            .flatten()
+            .map(|(_, rows)| *rows as f64)
+            .sum::<f64>()
+            / seconds
     }
 }
 
@@ -244,31 +268,14 @@ async fn copy_file(connection: &mut PgConnection, table: &str, path: &str) -> Re
     execute(connection, &sql).await
 }
 
-/// The harness's loader, with rows that are ready.
-async fn load(connection: &mut PgConnection, ready: &Ready) -> Result<f64, String> {
-    let started = Instant::now();
-    execute(connection, "BEGIN").await?;
-    for (table, columns, pieces) in &ready.tables {
-        let begun = Copying::begin(connection, table, columns, true).await;
-        let mut copying = begun.map_err(said)?;
-        for piece in pieces {
-            copying.send(piece).await.map_err(said)?;
-        }
-        let answer = copying.finish().await.map_err(said)?;
-        settle(connection, &answer).await.map_err(said)?;
-    }
-    execute(connection, "COMMIT").await?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
-/// The whole way of `cargo xtask seed`.
-async fn generate_and_load(
+/// The harness's loader, the whole way of `cargo xtask seed`: with rows that are ready, or that it makes meanwhile.
+async fn load<S: Source>(
     fixture: &Fixture,
-    connection: &mut PgConnection,
-    bulk: &Arc<Bulk>,
+    lanes: &mut [PgConnection],
+    source: &Arc<S>,
 ) -> Result<f64, String> {
     let started = Instant::now();
-    let filled = fill(connection, &fixture.catalog, bulk, None, &|_| {})
+    let filled = fill(lanes, &fixture.catalog, source, None, &|_| {})
         .await
         .map_err(said)?;
     let took = started.elapsed().as_secs_f64();
@@ -322,9 +329,9 @@ async fn memory(fixture: &Fixture, figures: &mut Map<String, Value>) -> Result<(
     for (name, rows) in [("1e5", 100_000), ("1e6", 1_000_000)] {
         // Two tables have so many of each organisation.
         let bulk = fixture.bulk(rows / 2 / ORGANISATIONS as u64)?;
-        let mut connection = fixture.empty(With::Nothing).await?;
+        let mut lanes = fixture.lanes(With::Nothing).await?;
         peak::forget();
-        generate_and_load(fixture, &mut connection, &bulk).await?;
+        load(fixture, &mut lanes, &bulk).await?;
         if let Some(peak) = peak::mebibytes() {
             figures.insert(format!("peak_memory_mib_at_{name}_rows"), peak.into());
         }

@@ -1,0 +1,103 @@
+//! The follow-up of a query that leaked: one binding again, and what is known of it from before.
+
+use std::fmt;
+
+use super::Scene;
+use super::attempts::Groups;
+use super::evidence::{Evidence, evidence};
+use crate::model::{Case, QueryTenant};
+use crate::query::{FOREIGN, infer, tenant_parameter};
+
+/// The subject of such a case begins so.
+const BEGINS: &str = "again ";
+
+/// What the subject of a follow-up says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Again<'a> {
+    /// The binding, which is run as the owner and as the application.
+    pub(super) binding: usize,
+    /// Values of the organisation's own show something, too.
+    pub(super) own: bool,
+    /// Where what was seen can't have been chance: the attempt that showed it, and what that was.
+    pub(super) seen: Option<(usize, &'a str)>,
+}
+
+impl<'a> Again<'a> {
+    /// The follow-up to evidence.
+    pub(super) fn of(scene: Scene<'_>, groups: &Groups<'_, '_>, found: &'a Evidence) -> Self {
+        let mut numbered = groups.iter().enumerate();
+        let own = numbered.any(|(number, (attempts, seen))| {
+            let foreign = attempts.first().is_some_and(|one| is_foreign(&one.label));
+            !foreign && evidence(scene, number, attempts, seen).is_some()
+        });
+        Self {
+            binding: found.binding,
+            own,
+            seen: found.sign.is_certain().then_some((found.at, &found.text)),
+        }
+    }
+
+    /// Reads a subject; `None` for that of another case.
+    pub(super) fn read(subject: &'a str) -> Option<Self> {
+        let mut words = subject.strip_prefix(BEGINS)?.splitn(4, ' ');
+        let binding = words.next()?.parse().ok()?;
+        let own = words.next()? == "own";
+        let at = words.next().and_then(|at| at.parse().ok());
+        Some(Self {
+            binding,
+            own,
+            seen: at.zip(words.next()),
+        })
+    }
+}
+
+impl fmt::Display for Again<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.own { "own" } else { "foreign" };
+        write!(f, "{BEGINS}{} {whose}", self.binding)?;
+        self.seen
+            .map_or(Ok(()), |(at, text)| write!(f, " {at} {text}"))
+    }
+}
+
+fn is_foreign(label: &str) -> bool {
+    FOREIGN.iter().any(|words| label.starts_with(words))
+}
+
+/// Whether a leak is one that an application's guard can stop: the query names no organisation, and shows somebody
+/// else's rows only to who asks for them by their keys.
+#[must_use]
+pub fn is_guardable(scene: Scene<'_>, case: &Case) -> bool {
+    let query = scene.queries.iter().find(|one| one.object == case.object);
+    let (Some(query), Some(again)) = (query, Again::read(&case.subject)) else {
+        return false;
+    };
+    let inferred = infer(scene.catalog, query);
+    !again.own
+        && query.tenant == QueryTenant::Inferred
+        && tenant_parameter(query, &inferred, scene.tenancy).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for again in [
+            Again {
+                binding: 3,
+                own: true,
+                seen: None,
+            },
+            Again {
+                binding: 12,
+                own: false,
+                seen: Some((4, "it returned a.b of c")),
+            },
+        ] {
+            assert_eq!(Again::read(&again.to_string()), Some(again));
+        }
+        assert_eq!(Again::read("smaller 3 false 00000/00000"), None);
+    }
+}
