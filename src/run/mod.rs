@@ -158,12 +158,12 @@ pub async fn run(
         .application
         .as_ref()
         .is_some_and(|application| application.get_database() == arena.seeded.get_database());
-    let with_rows = async {
+    let with_rows = Box::pin(async {
         if shared {
             return Ok((on_seeded.await?, as_application.await?, for_good.await?));
         }
         tokio::try_join!(on_seeded, as_application, for_good)
-    };
+    });
     let ((on_seeded, as_application, for_good), in_worlds) =
         tokio::try_join!(with_rows, in_worlds)?;
     let mut observations: Vec<Vec<Observation>> = cases
