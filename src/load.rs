@@ -252,9 +252,13 @@ async fn settle_constraints(
     connection: &mut PgConnection,
     datasets: &[&Dataset],
 ) -> Result<Option<Refused>> {
+    run(connection, "SAVEPOINT watertight_settle").await?;
     let Err(error) = try_run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await else {
+        run(connection, "RELEASE SAVEPOINT watertight_settle").await?;
         return Ok(None);
     };
+    // The caller goes on in the transaction.
+    run(connection, "ROLLBACK TO SAVEPOINT watertight_settle").await?;
     let found = error_table(&error).and_then(|table| {
         let dataset = datasets
             .iter()

@@ -11,6 +11,21 @@ const COLUMN: &str = "\u{1}";
 /// The condition that lets a tenant reach its own rows of a table. `None` where the schema does not show how the tenant
 /// is told.
 pub(super) fn own_rows(scene: Scene<'_>, table: &Table) -> Option<String> {
+    own_rows_as(scene, table, &quoted(&table.name.name), 0)
+}
+
+/// A chain of tables longer than this goes round in a circle.
+const DEPTH: usize = 16;
+
+/// Likewise of a table that is called so in its query, which stands in so many others.
+fn own_rows_as(scene: Scene<'_>, table: &Table, own: &str, depth: usize) -> Option<String> {
+    if depth > DEPTH {
+        return None;
+    }
+    let parent_as = |letter: &str| match depth {
+        0 => letter.to_owned(),
+        _ => format!("{letter}{depth}"),
+    };
     match scene.tenancy.classes.get(&table.name)? {
         Class::Root { column } | Class::Scoped { column } => {
             let said = usual(scene).or_else(|| by_setting(scene))?;
@@ -19,27 +34,27 @@ pub(super) fn own_rows(scene: Scene<'_>, table: &Table) -> Option<String> {
         Class::Linked { through, column } => {
             let target = crossing::link_target(scene.catalog, through, column)?;
             let link = scene.catalog.tables.get(through)?;
+            let alias = parent_as("m");
             Some(format!(
-                "EXISTS (SELECT FROM {} m WHERE m.{} = {}.{} AND {})",
+                "EXISTS (SELECT FROM {} {alias} WHERE {alias}.{} = {own}.{} AND {})",
                 through.quoted(),
                 quoted(column),
-                quoted(&table.name.name),
                 quoted(&target),
-                own_rows(scene, link)?
+                own_rows_as(scene, link, &alias, depth + 1)?
             ))
         }
         Class::Derived { foreign_key } => {
             let key = table.foreign_key(foreign_key)?;
             let parent = scene.catalog.tables.get(&key.target)?;
+            let alias = parent_as("p");
             let pairs = key.pairs().map(|(child, target)| {
-                let own = quoted(&table.name.name);
-                format!("p.{} = {own}.{}", quoted(target), quoted(child))
+                format!("{alias}.{} = {own}.{}", quoted(target), quoted(child))
             });
             Some(format!(
-                "EXISTS (SELECT FROM {} p WHERE {} AND {})",
+                "EXISTS (SELECT FROM {} {alias} WHERE {} AND {})",
                 key.target.quoted(),
                 pairs.collect::<Vec<_>>().join(" AND "),
-                own_rows(scene, parent)?
+                own_rows_as(scene, parent, &alias, depth + 1)?
             ))
         }
         _ => None,

@@ -372,7 +372,40 @@ fn parent_moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> 
         new_parents(scene, table, key, parent)
     };
     let there = rows.into_iter().flat_map(|row| moved(scene, parent, row));
-    new.into_iter().chain(there).collect()
+    let mut all: Vec<Pair> = new.into_iter().chain(there).collect();
+    // What refers to it may be held by rows in its turn: tried second, as most are not.
+    let second = all.len().min(1);
+    all.splice(second..second, new_family(scene, table, key, parent));
+    all
+}
+
+/// What a row of the table need not refer to, but for one key: NULL, so that nothing holds the row in its tenant.
+fn optional(scene: Scene<'_>, table: &Table, but: Option<&ForeignKey>) -> Vec<(String, Cell)> {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    let others = table.foreign_keys.iter().filter(|key| Some(*key) != but);
+    let columns = others.flat_map(|key| &key.columns).filter(|name| {
+        let named = but.is_some_and(|key| key.columns.contains(name));
+        let column = table.column(name);
+        !named && Some(name.as_str()) != tenant && column.is_some_and(|column| !column.not_null)
+    });
+    columns.map(|name| (name.clone(), None)).collect()
+}
+
+/// A row and one that refers to it, both made and the first then moved: no other row names either.
+fn new_family(scene: Scene<'_>, table: &Table, key: &ForeignKey, parent: &Table) -> Option<Pair> {
+    let row = *spare(scene.worlds, 0, &key.target).first()?;
+    let children = spare(scene.worlds, 0, &table.name);
+    let child = *children.get(usize::from(table.name == key.target))?;
+    let tuple = row.tuple(&key.target_columns)?;
+    let mut changes = optional(scene, table, Some(key));
+    changes.extend(reference::changes(scene, table, key, &tuple));
+    let made = [
+        insert(&key.target, row, &optional(scene, parent, None)),
+        insert(&table.name, child, &changes),
+    ];
+    let (control, attack) = moved(scene, parent, row).into_iter().next()?;
+    let after = |writes: Vec<String>| with(made.to_vec(), writes);
+    Some((after(control), after(attack)))
 }
 
 /// Rows that are made, referred to, and moved then: nothing else holds them.

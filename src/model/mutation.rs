@@ -36,6 +36,8 @@ pub enum Fate {
     Survived,
     /// It could not be made: what the server said.
     Unmade(String),
+    /// The harness could not do its work with it: why. What would have noticed it is not known.
+    Failed(String),
 }
 
 /// How well a defect was named, for one that a finding noticed.
@@ -67,6 +69,16 @@ pub struct Tried {
     pub noticed: Vec<(String, String)>,
     /// How well it was named, where findings noticed it.
     pub named: Option<Named>,
+    /// How long it took, in milliseconds; nothing of queries, which are tried together.
+    pub took_ms: u64,
+}
+
+impl Tried {
+    /// Whether it is of a query, and not of the schema or a role.
+    #[must_use]
+    pub fn is_of_query(&self) -> bool {
+        self.operator.starts_with("query-")
+    }
 }
 
 /// A mutant that is said to be equivalent: `[[equivalent]]`.
@@ -132,9 +144,15 @@ impl Mutation {
         self.count(|fate| matches!(fate, Fate::Survived))
     }
 
+    /// Those that kept the harness from its work.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.count(|fate| matches!(fate, Fate::Failed(_)))
+    }
+
     /// All that are not equivalent were noticed, and there were some.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.survived() == 0 && self.killed() > 0
+        self.survived() == 0 && self.failed() == 0 && self.killed() > 0
     }
 }

@@ -153,7 +153,13 @@ impl Guarded<'_> {
                     literal(setting)
                 );
                 let sql = alter(&format!("USING ({unset}){kept}"));
-                found.push(self.of_policy("policy-without-context", policy, sql));
+                let mutant = self.of_policy("policy-without-context", policy, sql);
+                // WITH CHECK is what it was.
+                found.push(
+                    mutant.but_equivalent((policy.command == "UPDATE").then_some(
+                        "a row that is found without a tenant can't be stored without one",
+                    )),
+                );
             }
         }
         if writes && check.is_some_and(|text| text != "true") {

@@ -31,10 +31,18 @@ fn text(mutation: &Mutation) -> String {
     let verdict = if mutation.holds() { "HELD" } else { "SURVIVED" };
     let _ = writeln!(
         text,
-        "{verdict}: {killed} of {} mutants were noticed ({}); {equivalent} more are equivalent, {survived} survived\n",
+        "{verdict}: {killed} of {} mutants were noticed ({}); {equivalent} more are equivalent, {survived} survived",
         made - equivalent,
         share(killed, made - equivalent),
     );
+    for (queries, whose) in WHOSE {
+        let score = Score::of(mutation, queries);
+        if score.made > 0 {
+            let (killed, of) = (score.killed, score.made - score.equivalent);
+            let _ = writeln!(text, "  {whose}: {killed} of {of} ({})", share(killed, of));
+        }
+    }
+    text.push('\n');
     table(&mut text, mutation);
     let survivors = mutation
         .tried
@@ -50,6 +58,14 @@ fn text(mutation: &Mutation) -> String {
         "equivalent",
         &grouped(mutation, |fate| match fate {
             Fate::Equivalent(why) => Some(why.clone()),
+            _ => None,
+        }),
+    );
+    list(
+        &mut text,
+        "could not be judged",
+        &grouped(mutation, |fate| match fate {
+            Fate::Failed(why) => Some(why.clone()),
             _ => None,
         }),
     );
@@ -90,7 +106,7 @@ fn table(text: &mut String, mutation: &Mutation) {
             Fate::Killed(_) => row[3] += 1,
             Fate::Equivalent(_) => row[4] += 1,
             Fate::Survived => row[5] += 1,
-            Fate::Unmade(_) => {}
+            Fate::Unmade(_) | Fate::Failed(_) => {}
         }
     }
     let _ = writeln!(
@@ -158,40 +174,84 @@ fn grouped(mutation: &Mutation, why: impl Fn(&Fate) -> Option<String>) -> Vec<St
     lines.collect()
 }
 
+/// Schema and queries, told apart.
+const WHOSE: [(bool, &str); 2] = [(false, "of the schema"), (true, "of queries")];
+
+/// What became of the mutants of the schema, or of those of the queries.
+struct Score {
+    made: usize,
+    killed: usize,
+    equivalent: usize,
+}
+
+impl Score {
+    fn of(mutation: &Mutation, queries: bool) -> Self {
+        let count = |fits: fn(&Fate) -> bool| {
+            let of = |one: &&Tried| one.is_of_query() == queries && fits(&one.fate);
+            mutation.tried.iter().filter(of).count()
+        };
+        Self {
+            made: count(|fate| !matches!(fate, Fate::Unmade(_))),
+            killed: count(|fate| matches!(fate, Fate::Killed(_))),
+            equivalent: count(|fate| matches!(fate, Fate::Equivalent(_))),
+        }
+    }
+}
+
+/// What is asked of how a defect was named, of which findings.
+struct Measure {
+    key: &'static str,
+    meaning: &'static str,
+    asked: fn(&Named) -> bool,
+    fits: fn(&Named) -> bool,
+}
+
+const MEASURES: [Measure; 3] = [
+    Measure {
+        key: "names_object",
+        meaning: "name what was changed, and nothing else",
+        asked: |_| true,
+        fits: |one| one.object,
+    },
+    Measure {
+        key: "names_line",
+        meaning: "also name the line where it was made",
+        asked: |_| true,
+        fits: |one| one.place,
+    },
+    Measure {
+        key: "mended",
+        meaning: "are mended by the fix that they give, which breaks nothing",
+        asked: |one| one.mended.is_some(),
+        fits: |one| one.mended == Some(true),
+    },
+];
+
+impl Measure {
+    /// The mutants that it is asked of: those that it fits, and those that it does not.
+    fn split<'m>(
+        &self,
+        mutation: &'m Mutation,
+        queries: bool,
+    ) -> (Vec<(&'m Tried, &'m Named)>, Vec<(&'m Tried, &'m Named)>) {
+        let all = mutation.tried.iter().filter_map(|one| {
+            let named = one.named.as_ref()?;
+            (one.is_of_query() == queries && (self.asked)(named)).then_some((one, named))
+        });
+        all.partition(|(_, named)| (self.fits)(named))
+    }
+}
+
 /// How well the findings name the defects, and those that they do not name.
 fn quality(mutation: &Mutation) -> Vec<(String, Vec<String>)> {
-    type Fits = fn(&Named) -> bool;
-    let measures: [(&str, Fits, Fits); 3] = [
-        (
-            "name what was changed, and nothing else",
-            |_| true,
-            |one| one.object,
-        ),
-        (
-            "also name the line where it was made",
-            |_| true,
-            |one| one.place,
-        ),
-        (
-            "are mended by the fix that they give, which breaks nothing",
-            |one| one.mended.is_some(),
-            |one| one.mended == Some(true),
-        ),
-    ];
     let mut found = Vec::new();
-    for (queries, whose) in [(false, "of the schema"), (true, "of queries")] {
-        for (what, asked, fits) in measures {
-            let all = mutation.tried.iter().filter_map(|one| {
-                let named = one.named.as_ref()?;
-                let of = one.operator.starts_with("query-") == queries;
-                (of && asked(named)).then_some((one, named))
-            });
-            let all: Vec<_> = all.collect();
-            if all.is_empty() {
+    for (queries, whose) in WHOSE {
+        for measure in &MEASURES {
+            let (yes, no) = measure.split(mutation, queries);
+            let (of, what) = (yes.len() + no.len(), measure.meaning);
+            if of == 0 {
                 continue;
             }
-            let (yes, no): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, named)| fits(named));
-            let of = yes.len() + no.len();
             let lines = no.into_iter().map(|(one, named)| {
                 let by = one
                     .noticed
@@ -223,6 +283,15 @@ fn share(part: usize, of: usize) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
+/// A share between 0 and 1; null of nothing.
+fn portion(part: usize, of: usize) -> Value {
+    let number = |count: usize| u32::try_from(count).map_or(f64::INFINITY, f64::from);
+    match of {
+        0 => Value::Null,
+        _ => json!(number(part) / number(of)),
+    }
+}
+
 fn json(mutation: &Mutation) -> Value {
     let one = |tried: &Tried| {
         let (fate, why) = match &tried.fate {
@@ -230,6 +299,7 @@ fn json(mutation: &Mutation) -> Value {
             Fate::Equivalent(why) => ("equivalent", why.clone()),
             Fate::Survived => ("survived", String::new()),
             Fate::Unmade(why) => ("not made", why.clone()),
+            Fate::Failed(why) => ("error", why.clone()),
         };
         let named = tried.named.as_ref();
         json!({
@@ -243,7 +313,22 @@ fn json(mutation: &Mutation) -> Value {
             "names_line": named.map(|named| named.place),
             "mended": named.and_then(|named| named.mended),
             "why_not_mended": named.map(|named| named.why_not.as_str()).unwrap_or_default(),
+            "took_ms": tried.took_ms,
         })
+    };
+    let score = |queries: bool| {
+        let score = Score::of(mutation, queries);
+        let mut found = json!({
+            "mutants": score.made,
+            "killed": score.killed,
+            "equivalent": score.equivalent,
+            "score": portion(score.killed, score.made - score.equivalent),
+        });
+        for measure in &MEASURES {
+            let (yes, no) = measure.split(mutation, queries);
+            found[measure.key] = portion(yes.len(), yes.len() + no.len());
+        }
+        found
     };
     let survivors = mutation
         .tried
@@ -255,6 +340,9 @@ fn json(mutation: &Mutation) -> Value {
         "killed": mutation.killed(),
         "equivalent": mutation.equivalent(),
         "survived": survivors.map(one).collect::<Vec<_>>(),
+        "errors": mutation.failed(),
+        "schema": score(false),
+        "queries": score(true),
         "seed": mutation.seed,
         "server": { "kind": mutation.server.kind, "version": mutation.server.version },
         "took_ms": mutation.took_ms,

@@ -32,7 +32,8 @@ pub struct Arena<'a> {
     pub seeded: PgConnectOptions,
     /// A migrated database without rows, as the same.
     pub blank: PgConnectOptions,
-    /// Another with the same rows, as the application's role, where that is configured.
+    /// Another with the same rows, as the application's role, where that is configured. Where it is the seeded one
+    /// itself, the application waits until the owner is done: it would else wait for rows that the owner's attempts hold.
     pub application: Option<PgConnectOptions>,
     /// One more with the same rows, as the owner, where something is committed.
     pub thrown: Option<PgConnectOptions>,
@@ -153,8 +154,18 @@ pub async fn run(
         let seen = self::committed(arena, of(&committed)).await?;
         Ok::<_, Error>(committed.iter().copied().zip(seen).collect::<Vec<_>>())
     };
-    let (on_seeded, in_worlds, as_application, for_good) =
-        tokio::try_join!(on_seeded, in_worlds, as_application, for_good)?;
+    let shared = arena
+        .application
+        .as_ref()
+        .is_some_and(|application| application.get_database() == arena.seeded.get_database());
+    let with_rows = Box::pin(async {
+        if shared {
+            return Ok((on_seeded.await?, as_application.await?, for_good.await?));
+        }
+        tokio::try_join!(on_seeded, as_application, for_good)
+    });
+    let ((on_seeded, as_application, for_good), in_worlds) =
+        tokio::try_join!(with_rows, in_worlds)?;
     let mut observations: Vec<Vec<Observation>> = cases
         .iter()
         .map(|case| vec![Observation::default(); case.attempts.len()])
@@ -405,7 +416,12 @@ async fn application(
         let mut session = Session::open(options, arena).await?;
         let (seen, alive) = session.run(&scripts[found.len()..]).await;
         found.extend(seen);
-        losses += usize::from(!alive);
+        if alive {
+            let closed = session.connection.close().await;
+            closed.doing("close a connection")?;
+        } else {
+            losses += 1;
+        }
     }
     for (observation, before) in found.iter_mut().zip(prefixes) {
         session::forget(observation, before);

@@ -182,7 +182,10 @@ fn judge(
         let own: u64 = if attack.label == BLANKET {
             // Without a predicate the own rows are changed too: as many as the control of all own rows changed.
             match pairs().find(|(attempt, _)| attempt.label == OWN_ROWS) {
-                Some((_, control)) if control.worked() => control.affected(0),
+                // It changes none where no policy lets them be read, and then says nothing of how many they are.
+                Some((_, control)) if control.worked() && control.affected(0) > 0 => {
+                    control.affected(0)
+                }
                 _ => continue,
             }
         } else {
@@ -314,15 +317,25 @@ fn as_stranger(
         let last = mine.iter().rev().take(rows);
         last.map(|row| change(table, *row, way)).collect()
     };
-    statements
+    let pairs = statements.into_iter().flat_map(|sql| {
+        [
+            attempt(Purpose::Control, way, own.clone(), sql.clone()),
+            attempt(Purpose::Attack, way, stranger.context(), sql),
+        ]
+    });
+    // The policy that hides rows from reading does not stand in for that of the command: nobody changes any row.
+    let all = match way {
+        "update" | "delete" => blanket(scene, table, way, &stranger.context()),
+        _ => Vec::new(),
+    };
+    let all = all
         .into_iter()
-        .flat_map(|sql| {
-            [
-                attempt(Purpose::Control, way, own.clone(), sql.clone()),
-                attempt(Purpose::Attack, way, stranger.context(), sql),
-            ]
-        })
-        .collect()
+        .filter(|attempt| attempt.purpose == Purpose::Attack)
+        .map(|attempt| Attempt {
+            label: way.to_owned(),
+            ..attempt
+        });
+    pairs.chain(all).collect()
 }
 
 /// A change of one row that leaves it as it is, or its deletion.

@@ -34,14 +34,10 @@ impl Bench<'_> {
         }
         staged.schema = self.schema(&mut connection).await?;
         connection.close().await.doing("close a connection")?;
-        // The others are made anew, of the mended one.
-        for name in [
-            std::mem::take(&mut staged.place.blank),
-            staged.place.application.take().unwrap_or_default(),
-        ] {
-            if !name.is_empty() {
-                databases.drop_clone(&name).await?;
-            }
+        // The one without rows is made anew, and mended.
+        let blank = std::mem::take(&mut staged.place.blank);
+        if !blank.is_empty() {
+            databases.drop_clone(&blank).await?;
         }
         let touched = |case: &Case| mutant.touches.includes(&case.object);
         let both = format!("{sql}\n;{fix}");

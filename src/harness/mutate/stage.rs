@@ -9,7 +9,7 @@ use crate::check::Scene;
 use crate::database::{Databases, connect, execute, refuse_vacuous};
 use crate::error::{Doing as _, Error, Result};
 use crate::migration::ObjectKind;
-use crate::model::{Case, Fate, Named, Notice, Session, Stage, Tried, Worlds};
+use crate::model::{Case, Fate, Named, Notice, Stage, Tried, Worlds};
 use crate::mutate::{Change, Mutant, Part, Rows};
 
 /// A mutant that was made.
@@ -183,22 +183,19 @@ impl Bench<'_> {
         selected: &dyn Fn(&Case) -> bool,
     ) -> Result<Seen> {
         let cases = assemble::planned(staged.scene(self, queries), selected);
-        let needs = |fits: &dyn Fn(Session, Stage) -> bool| {
+        let needs = |fits: &dyn Fn(Stage) -> bool| {
             let mut attempts = cases.iter().flat_map(|case| &case.attempts);
-            attempts.any(|attempt| fits(attempt.session, attempt.stage))
+            attempts.any(|attempt| fits(attempt.stage))
         };
         let place = &mut staged.place;
-        if needs(&|session, _| session == Session::Application) && place.application.is_none() {
-            place.application = Some(databases.clone_of(&place.seeded).await?);
-        }
-        if needs(&|_, stage| matches!(stage, Stage::World { .. })) && place.blank.is_empty() {
+        if needs(&|stage| matches!(stage, Stage::World { .. })) && place.blank.is_empty() {
             let name = databases.clone_of(&self.template).await?;
             let mut connection = connect(&databases.administrator(&name)).await?;
             execute(&mut connection, sql).await?;
             connection.close().await.doing("close a connection")?;
             place.blank = name;
         }
-        if needs(&|_, stage| stage == Stage::Thrown) {
+        if needs(&|stage| stage == Stage::Thrown) {
             place.thrown = Some(databases.clone_of(&place.seeded).await?);
         }
         let scene = staged.scene(self, queries);
@@ -213,12 +210,8 @@ impl Bench<'_> {
 
     /// Drops a mutant's databases.
     pub(super) async fn clear(&self, databases: &mut Databases<'_>, place: &Place) -> Result<()> {
-        for name in [
-            Some(&place.seeded),
-            Some(&place.blank),
-            place.application.as_ref(),
-        ] {
-            if let Some(name) = name.filter(|name| !name.is_empty()) {
+        for name in [&place.seeded, &place.blank] {
+            if !name.is_empty() {
                 databases.drop_clone(name).await?;
             }
         }
@@ -285,11 +278,12 @@ impl Bench<'_> {
 }
 
 impl Place {
+    /// A mutant's: its few attempts are no reason for another clone, so that the application waits for the owner.
     fn of(seeded: String) -> Self {
         Self {
+            application: Some(seeded.clone()),
             seeded,
             blank: String::new(),
-            application: None,
             thrown: None,
         }
     }
@@ -304,6 +298,7 @@ pub(super) fn tried(mutant: &Mutant, fate: Fate) -> Tried {
         fate,
         noticed: Vec::new(),
         named: None,
+        took_ms: 0,
     }
 }
 
