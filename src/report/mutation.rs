@@ -227,13 +227,16 @@ const MEASURES: [Measure; 3] = [
     },
 ];
 
+/// A mutant, and what its findings name.
+type Judged<'m> = (&'m Tried, &'m Named);
+
 impl Measure {
     /// The mutants that it is asked of: those that it fits, and those that it does not.
     fn split<'m>(
         &self,
         mutation: &'m Mutation,
         queries: bool,
-    ) -> (Vec<(&'m Tried, &'m Named)>, Vec<(&'m Tried, &'m Named)>) {
+    ) -> (Vec<Judged<'m>>, Vec<Judged<'m>>) {
         let all = mutation.tried.iter().filter_map(|one| {
             let named = one.named.as_ref()?;
             (one.is_of_query() == queries && (self.asked)(named)).then_some((one, named))

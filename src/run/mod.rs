@@ -54,6 +54,12 @@ pub struct Arena<'a> {
 }
 
 impl<'a> Arena<'a> {
+    /// The owner and the application work in one database.
+    fn is_shared(&self) -> bool {
+        let application = self.application.as_ref();
+        application.is_some_and(|options| options.get_database() == self.seeded.get_database())
+    }
+
     fn layout(&self) -> Layout<'a> {
         let socket = self.blank.get_socket().is_some();
         Layout::of(self.catalog, self.tenancy, self.worlds, socket)
@@ -154,12 +160,8 @@ pub async fn run(
         let seen = self::committed(arena, of(&committed)).await?;
         Ok::<_, Error>(committed.iter().copied().zip(seen).collect::<Vec<_>>())
     };
-    let shared = arena
-        .application
-        .as_ref()
-        .is_some_and(|application| application.get_database() == arena.seeded.get_database());
     let with_rows = Box::pin(async {
-        if shared {
+        if arena.is_shared() {
             return Ok((on_seeded.await?, as_application.await?, for_good.await?));
         }
         tokio::try_join!(on_seeded, as_application, for_good)

@@ -257,7 +257,9 @@ impl Filling<'_> {
             return Ok(None);
         }
         let mut tally = Tally::new(sheet.fewer.clone());
-        tallies.into_iter().for_each(|of| tally.add(of));
+        for of in tallies {
+            tally.add(of);
+        }
         self.done += sheet.rows();
         Ok(Some(filled(sheet, tally)))
     }

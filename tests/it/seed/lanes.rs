@@ -11,7 +11,7 @@ use crate::psql;
 const MEETING: &str = "
     CREATE TABLE halves (organisation_id uuid NOT NULL REFERENCES orgs, id uuid PRIMARY KEY, code int NOT NULL
         CHECK (code BETWEEN 0 AND 1000000));
-    CREATE UNIQUE INDEX halves_meet ON halves ((code / 64));
+    CREATE UNIQUE INDEX halves_meet ON halves ((code / 4));
     CREATE TABLE counted (organisation_id uuid NOT NULL REFERENCES orgs, id uuid PRIMARY KEY, place int);
     CREATE FUNCTION next_place() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN NEW.place := (SELECT coalesce(max(place), 0) + 1 FROM counted); RETURN NEW; END $$;
