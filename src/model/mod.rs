@@ -59,4 +59,4 @@ pub use settings::{
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
 pub use trial::{Candidate, Condition, Judgement, Question};
-pub use wish::{Want, Whose, Wish};
+pub use wish::{Want, Wish};

@@ -33,9 +33,9 @@ pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -
         .iter()
         .find(|(_, sources)| {
             sources.iter().any(|source| match source {
-                Source::Column {
-                    table, column, by, ..
-                } => matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column),
+                Source::Column { table, column, by } => {
+                    matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column)
+                }
                 _ => false,
             })
         })

@@ -7,7 +7,7 @@ use super::plain::{array, beyond, by_type, category, element, greatest, least, w
 use crate::model::{Catalog, Cell, Class, Dataset, Query, RelationName, Tenancy, TypeKind, Worlds};
 
 /// So many of the acting tenant's rows are tried.
-const ROWS: usize = 5;
+const ROWS: usize = 4;
 
 /// Whose row some parameters name instead of the organisation's own.
 #[derive(Clone, Copy)]
@@ -65,7 +65,6 @@ impl<'a> Binder<'a> {
                     table,
                     column,
                     by: ':',
-                    ..
                 } if self.is_key(table, column) => Some(table),
                 _ => None,
             })
@@ -112,9 +111,6 @@ impl<'a> Binder<'a> {
         let none = Vec::new();
         let sources = self.inferred.sources.get(&number).unwrap_or(&none);
         let kind = self.kind(number);
-        if let Some(record) = self.record(number, row, wide, foreign) {
-            return Some(record);
-        }
         if sources.contains(&Source::Limit) {
             return Some("50".to_owned());
         }
@@ -185,72 +181,7 @@ impl<'a> Binder<'a> {
         self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
-            .or_else(|| {
-                // `at > now() - $1` wants a long one, `at < now() - $1` none.
-                let none = kind == "interval" && row % 2 == 1;
-                none.then(|| "0 days".to_owned()).or_else(|| by_type(kind))
-            })
-    }
-
-    /// A JSON parameter's records, or plain values, of what its fields are compared with.
-    fn record(
-        &self,
-        number: usize,
-        row: usize,
-        wide: bool,
-        foreign: Option<Foreign<'_>>,
-    ) -> Option<String> {
-        let sources = self.inferred.sources.get(&number)?;
-        let fields: Vec<_> = sources
-            .iter()
-            .filter_map(|source| match source {
-                Source::Column {
-                    table,
-                    column,
-                    by,
-                    field: Some(field),
-                } => Some((field, table, column, *by)),
-                _ => None,
-            })
-            .collect();
-        let list = fields.first()?.0.list;
-        let cell = |row: usize, table: &RelationName, column: &str, by: char| {
-            let theirs = foreign.filter(|of| {
-                of.table == table
-                    && (by == '=' || self.is_key(table, column))
-                    && (by == ':' || !of.written)
-            });
-            if let Some(of) = theirs {
-                let row = self.stranger(of.rows, table, row);
-                return of.rows.get(table)?.cell(row, column)?.clone();
-            }
-            let own = || picked(self.dataset(table), table, column, row);
-            let written = (by == ':').then(|| self.written(table, column, row));
-            written.flatten().or_else(own)
-        };
-        let text = |cell: Cell| cell.map_or(serde_json::Value::Null, serde_json::Value::String);
-        let item = |row: usize| {
-            let plain = fields.iter().find(|(field, ..)| field.name.is_none());
-            if let Some((_, table, column, by)) = plain {
-                return text(cell(row, table, column, *by));
-            }
-            let mut object = serde_json::Map::new();
-            for (field, table, column, by) in &fields {
-                if let Some(name) = &field.name {
-                    // What looks for a row says which; what is written beside it is written there.
-                    if *by == '=' || !object.contains_key(name) {
-                        object.insert(name.clone(), text(cell(row, table, column, *by)));
-                    }
-                }
-            }
-            serde_json::Value::Object(object)
-        };
-        Some(if list {
-            let rows = row..=row + usize::from(wide);
-            serde_json::Value::Array(rows.map(item).collect()).to_string()
-        } else {
-            item(row).to_string()
-        })
+            .or_else(|| by_type(kind))
     }
 
     /// Two parameters that are compared with one column are two rows every other time: `list_id = $2 EXCEPT … list_id =
@@ -431,7 +362,6 @@ impl<'a> Binder<'a> {
                     table: of,
                     column,
                     by: '=' | ':',
-                    ..
                 } if of == table => Some(column.as_str()),
                 _ => None,
             })

@@ -25,8 +25,6 @@ pub enum Source {
         column: String,
         /// How: `=`, `<`, `>`, `~` (a regular expression), `%` (a LIKE pattern), `:` (written).
         by: char,
-        /// Where the parameter is JSON: what of it.
-        field: Option<Field>,
     },
     /// The number of rows asked for.
     Limit,
@@ -34,15 +32,6 @@ pub enum Source {
     Offset,
     /// Words that a text search looks for.
     Words,
-}
-
-/// What of a JSON parameter is compared with, or written to, a column.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Field {
-    /// Its key; `None` where the elements are plain values.
-    pub name: Option<String>,
-    /// The parameter is an array.
-    pub list: bool,
 }
 
 /// What could be read off a query.

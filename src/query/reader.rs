@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::expression::{arguments, column_of, comparison, folded, last, parameter, unnamed};
-use super::infer::{Field, Inferred, Source};
+use super::infer::{Inferred, Source};
 use crate::model::{Catalog, RelationName, View};
 
 /// Collects names and comparisons; scopes are not told apart, which at worst binds a parameter to a like-named
@@ -18,13 +18,11 @@ pub(super) struct Reader<'a> {
     /// The schemas of the query's `search_path`.
     schemas: Vec<String>,
     aliases: Vec<(String, RelationName)>,
-    pairs: Vec<Pair>,
+    pairs: Vec<(usize, Option<String>, String, char)>,
     /// Columns that are compared with each other.
     equal: Vec<(Name, Name)>,
-    /// Columns that are written, and what to.
-    written: Vec<(Name, Name)>,
     /// Parameters that stand as columns of something else than a table: `(VALUES ($1)) v(id)`.
-    passed: Vec<Passed>,
+    passed: Vec<(Option<String>, String, usize)>,
     /// The table that an INSERT writes to: its columns are not in sight of the rest.
     target: Option<RelationName>,
     inferred: &'a mut Inferred,
@@ -32,21 +30,6 @@ pub(super) struct Reader<'a> {
 
 /// A column as it is written: what it belongs to, and its name.
 type Name = (Option<String>, String);
-
-/// A parameter and a column that it is compared with, or written to.
-struct Pair {
-    number: usize,
-    name: Name,
-    by: char,
-    field: Option<Field>,
-}
-
-/// A parameter that stands as a column.
-struct Passed {
-    name: Name,
-    number: usize,
-    field: Option<Field>,
-}
 
 impl Visitor for Reader<'_> {
     type Break = ();
@@ -56,12 +39,8 @@ impl Visitor for Reader<'_> {
             TableFactor::Table {
                 name,
                 args: Some(given),
-                alias,
                 ..
-            } => self.function(name, &unnamed(&given.args), alias.as_ref()),
-            TableFactor::Function {
-                name, args, alias, ..
-            } => self.function(name, &unnamed(args), alias.as_ref()),
+            } => self.call(name, &unnamed(&given.args)),
             TableFactor::Table { name, alias, .. } => {
                 let alias = alias.as_ref().map(|alias| folded(&alias.name));
                 let held = self.view(name).map_or(&[][..], |view| &view.refreshed);
@@ -85,8 +64,12 @@ impl Visitor for Reader<'_> {
                 array_exprs,
                 ..
             } => {
-                let given: Vec<&Expr> = array_exprs.iter().collect();
-                self.unnest(alias, &given);
+                for (column, expr) in alias.columns.iter().zip(array_exprs) {
+                    if let Some(number) = parameter(expr) {
+                        let of = Some(folded(&alias.name));
+                        self.passed.push((of, folded(&column.name), number));
+                    }
+                }
             }
             _ => {}
         }
@@ -187,7 +170,6 @@ impl<'a> Reader<'a> {
             aliases: Vec::new(),
             pairs: Vec::new(),
             equal: Vec::new(),
-            written: Vec::new(),
             passed: Vec::new(),
             target: None,
             inferred,
@@ -223,77 +205,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A function that stands as a table: what it hands on of its parameters.
-    fn function(&mut self, name: &ObjectName, given: &[&Expr], alias: Option<&TableAlias>) {
-        self.call(name, given);
-        let (Some((name, _)), Some(alias)) = (last(name), alias) else {
-            return;
-        };
-        let plain = name
-            .trim_start_matches("jsonb_")
-            .trim_start_matches("json_");
-        let list = match plain {
-            "unnest" => return self.unnest(alias, given),
-            "to_record" | "populate_record" => false,
-            "to_recordset" | "populate_recordset" | "array_elements_text" => true,
-            _ => return,
-        };
-        let Some(number) = given.last().and_then(|expr| parameter(expr)) else {
-            return;
-        };
-        let scalar = plain == "array_elements_text";
-        let of = folded(&alias.name);
-        // Without names for its columns the function's is that of the one.
-        let mut columns: Vec<String> = alias
-            .columns
-            .iter()
-            .map(|column| folded(&column.name))
-            .collect();
-        if scalar && columns.is_empty() {
-            columns.push(of.clone());
-        }
-        for column in columns {
-            let field = Field {
-                name: (!scalar).then(|| column.clone()),
-                list,
-            };
-            self.passed.push(Passed {
-                name: (Some(of.clone()), column),
-                number,
-                field: Some(field),
-            });
-        }
-    }
-
-    /// `unnest($1, $2) AS x (id, at)`
-    fn unnest(&mut self, alias: &TableAlias, given: &[&Expr]) {
-        let of = folded(&alias.name);
-        for (position, expr) in given.iter().enumerate() {
-            let column = alias.columns.get(position);
-            // `unnest($1) AS id` names the column as well.
-            let column = column.map(|column| folded(&column.name));
-            let column = column.or_else(|| (given.len() == 1).then(|| of.clone()));
-            if let (Some(number), Some(column)) = (parameter(expr), column) {
-                self.passed.push(Passed {
-                    name: (Some(of.clone()), column),
-                    number,
-                    field: None,
-                });
-            }
-        }
-    }
-
     /// Remembers the parameters that a subquery hands on as its columns.
     fn pass(&mut self, alias: &TableAlias, query: &Select) {
         let of = Some(folded(&alias.name));
         let named = alias.columns.iter().map(|column| folded(&column.name));
         let mut pass = |column: String, expr: &Expr| {
             if let Some(number) = parameter(expr) {
-                self.passed.push(Passed {
-                    name: (of.clone(), column),
-                    number,
-                    field: None,
-                });
+                self.passed.push((of.clone(), column, number));
             }
         };
         match query.body.as_ref() {
@@ -336,7 +254,7 @@ impl<'a> Reader<'a> {
             .table_alias
             .as_ref()
             .map_or_else(|| table.name.clone(), |alias| folded(&alias.alias));
-        self.aliases.push((called.clone(), table.clone()));
+        self.aliases.push((called, table.clone()));
         self.target = Some(table.clone());
         let columns: Vec<String> = if insert.columns.is_empty() {
             self.catalog
@@ -382,10 +300,7 @@ impl<'a> Reader<'a> {
         for row in rows {
             for (column, value) in columns.iter().zip(row) {
                 if let Some(number) = parameter(value) {
-                    self.note(number, &table, column, ':', None);
-                } else if let Some(value) = column_of(value) {
-                    let target = (Some(called.clone()), column.clone());
-                    self.written.push((value, target));
+                    self.note(number, &table, column, ':');
                 }
             }
         }
@@ -398,16 +313,11 @@ impl<'a> Reader<'a> {
 
     fn assignments(&mut self, assignments: &[Assignment]) {
         for assignment in assignments {
-            let AssignmentTarget::ColumnName(name) = &assignment.target else {
-                continue;
-            };
-            let Some((column, _)) = last(name) else {
-                continue;
-            };
-            if let Some(number) = parameter(&assignment.value) {
-                self.pair(number, (None, column), ':');
-            } else if let Some(value) = column_of(&assignment.value) {
-                self.written.push((value, (None, column)));
+            if let (AssignmentTarget::ColumnName(name), Some(number)) =
+                (&assignment.target, parameter(&assignment.value))
+                && let Some((column, _)) = last(name)
+            {
+                self.pairs.push((number, None, column, ':'));
             }
         }
     }
@@ -421,39 +331,40 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        if let (Some(name), Some(number)) = (column_of(column), parameter(value)) {
-            self.pair(number, name, by);
+        if let (Some((alias, name)), Some(number)) = (column_of(column), parameter(value)) {
+            self.pairs.push((number, alias, name, by));
         }
-    }
-
-    fn pair(&mut self, number: usize, name: Name, by: char) {
-        self.pairs.push(Pair {
-            number,
-            name,
-            by,
-            field: None,
-        });
     }
 
     /// Finds the table of every column that was compared, now that all aliases are known.
     pub(super) fn resolve(mut self) {
-        for passed in std::mem::take(&mut self.passed) {
-            for (name, by) in self.ends(&passed.name) {
-                self.pairs.push(Pair {
-                    number: passed.number,
-                    name,
-                    by,
-                    field: passed.field.clone(),
-                });
+        for (of, column, number) in std::mem::take(&mut self.passed) {
+            let is_it = |name: &Name| {
+                name.1 == column
+                    && name
+                        .0
+                        .as_ref()
+                        .is_none_or(|alias| Some(alias) == of.as_ref())
+            };
+            let others: Vec<Name> = self
+                .equal
+                .iter()
+                .filter_map(|(left, right)| match (is_it(left), is_it(right)) {
+                    (true, false) => Some(right.clone()),
+                    (false, true) => Some(left.clone()),
+                    _ => None,
+                })
+                .collect();
+            let others = if others.is_empty() {
+                vec![(None, column)]
+            } else {
+                others
+            };
+            for (alias, name) in others {
+                self.pairs.push((number, alias, name, '='));
             }
         }
-        for pair in std::mem::take(&mut self.pairs) {
-            let Pair {
-                number,
-                name: (alias, column),
-                by,
-                field,
-            } = pair;
+        for (number, alias, column, by) in std::mem::take(&mut self.pairs) {
             let has = |table: &RelationName| {
                 self.catalog
                     .tables
@@ -470,7 +381,7 @@ impl<'a> Reader<'a> {
                 .or_else(|| aliases().next())
                 .map(|(_, table)| table.clone());
             if let Some(table) = table {
-                self.note(number, &table, &column, by, field);
+                self.note(number, &table, &column, by);
             }
         }
         self.inferred.tables = self.aliases.into_iter().map(|(_, table)| table).collect();
@@ -478,51 +389,13 @@ impl<'a> Reader<'a> {
         self.inferred.tables.dedup();
     }
 
-    /// The columns that one that is none of a table's is compared with, or written to; else those called like it.
-    fn ends(&self, passed: &Name) -> Vec<(Name, char)> {
-        let ends = |is_it: &dyn Fn(&Name) -> bool| -> Vec<(Name, char)> {
-            let equal =
-                self.equal
-                    .iter()
-                    .filter_map(|(left, right)| match (is_it(left), is_it(right)) {
-                        (true, false) => Some((right.clone(), '=')),
-                        (false, true) => Some((left.clone(), '=')),
-                        _ => None,
-                    });
-            let written = self.written.iter().filter(|(value, _)| is_it(value));
-            let written = written.map(|(_, target)| (target.clone(), ':'));
-            equal.chain(written).collect()
-        };
-        let of_table = |called: &String| self.aliases.iter().any(|(alias, _)| alias == called);
-        let found = ends(&|name| name.1 == passed.1 && (name.0.is_none() || name.0 == passed.0));
-        if !found.is_empty() {
-            return found;
-        }
-        // Handed on once more, under another name.
-        let found =
-            ends(&|name| name.1 == passed.1 && name.0.as_ref().is_some_and(|of| !of_table(of)));
-        if found.is_empty() {
-            vec![((None, passed.1.clone()), '=')]
-        } else {
-            found
-        }
-    }
-
-    fn note(
-        &mut self,
-        number: usize,
-        table: &RelationName,
-        column: &str,
-        by: char,
-        field: Option<Field>,
-    ) {
+    fn note(&mut self, number: usize, table: &RelationName, column: &str, by: char) {
         self.source(
             number,
             Source::Column {
                 table: table.clone(),
                 column: column.to_owned(),
                 by,
-                field,
             },
         );
     }
@@ -567,7 +440,7 @@ impl<'a> Reader<'a> {
 
     /// A column that stands before a parameter.
     pub(super) fn beside(&mut self, number: usize, of: Option<String>, column: String, by: char) {
-        self.pair(number, (of, column), by);
+        self.pairs.push((number, of, column, by));
     }
 
     /// The table of this name.

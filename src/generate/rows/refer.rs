@@ -68,31 +68,22 @@ impl<'a> Maker<'a> {
         }
         let parents = self.parents(draft, key);
         let tried = usize::try_from(draft.attempt).unwrap_or(0);
-        // One row of a table is referred to by none, as long as there are others: it can be deleted. So are those that a
-        // query wishes for without such children.
-        let all = 0..parents.len();
-        let mut open: Vec<usize> = all.clone().collect();
-        if tried == 0
-            && let Some(parent) = parents.expecting
-            && self.refer_to(draft, number, key, parent)
-        {
-            return Ok(());
-        }
-        if parents.len() > 1 && tried < parents.len() {
-            open.retain(|parent| !parents.bare.contains(parent));
-        }
-        if open.is_empty() {
-            open.extend(all);
-        }
-        let open = among(draft, number, open, parents.len());
+        // The last row of a table is referred to by none, as long as there are others: it can be deleted. So are those that
+        // a query wishes for without children.
+        let open = if parents.len() > 1 && tried < parents.len() {
+            parents.len() - parents.lonely.clamp(1, parents.len() - 1)
+        } else {
+            parents.len()
+        };
+        let (first, open) = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
-            self.turn(draft, key, open.len())
+            self.turn(draft, key, open)
         } else {
-            dice.below(open.len()) + tried
+            dice.below(open) + tried
         };
-        for step in 0..open.len() {
-            if parents.give(draft, number, key, open[(start + step) % open.len()]) {
+        for step in 0..open {
+            if parents.give(draft, number, key, first + (start + step) % open) {
                 return Ok(());
             }
         }
@@ -138,9 +129,7 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        let all = (0..parents.len()).collect();
-        let open = among(draft, number, all, parents.len());
-        let first = open.first().copied().unwrap_or(0);
+        let (first, _) = among(draft, number, parents.len(), parents.len());
         !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
@@ -177,18 +166,11 @@ impl<'a> Maker<'a> {
             part => (part, draft.place.tenant),
         };
         let existing = self.ground.existing.get(target).filter(|_| shared);
-        let made = self.rows(part, tenant, table.number);
-        let existing = existing.map_or(&[][..], Vec::as_slice);
-        let count = made.len() + existing.len();
-        let bare = |row: &usize| match part {
-            Part::Acting => self.is_bare(table.number, *row),
-            _ => row + 1 == count,
-        };
+        let own = part == Part::Acting;
         Parents {
-            bare: (0..count).filter(bare).collect(),
-            expecting: self.expecting(table.number, draft),
-            made,
-            existing,
+            lonely: if own { self.lonely(table.number) } else { 0 },
+            made: self.rows(part, tenant, table.number),
+            existing: existing.map_or(&[], Vec::as_slice),
             shared,
             positions: key.targets.as_slice(),
         }
@@ -200,10 +182,8 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
-    /// Those that nothing may refer to.
-    bare: Vec<usize>,
-    /// The one that the row should refer to, so that what a query asks for has a child.
-    expecting: Option<usize>,
+    /// The last ones, which nothing may refer to.
+    lonely: usize,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
@@ -244,24 +224,20 @@ impl Parents<'_> {
     }
 }
 
-/// Those of so many parents that a key may refer to, of the `open` ones, which have their turn. What is joined to another row
-/// of its table stands after that, as long as there is one.
-fn among(draft: &Draft<'_>, number: usize, open: Vec<usize>, all: usize) -> Vec<usize> {
+/// Of so many parents, the first `open` of which have their turn, those that a key may refer to: the number of the first,
+/// and how many. What is joined to another row of its table stands after that, as long as there is one.
+fn among(draft: &Draft<'_>, number: usize, open: usize, all: usize) -> (usize, usize) {
     let keys = &draft.table.keys;
     let before = keys[number].beyond.iter();
     let first = before.filter_map(|key| draft.parents[*key]).max();
     let first = first.map_or(0, |parent| parent + 1);
-    if first >= all {
-        return open;
-    }
-    let mut after: Vec<usize> = open.into_iter().filter(|parent| *parent >= first).collect();
-    if after.is_empty() {
-        return (first..all).collect();
-    }
-    // Each of those that come behind leaves one to the next.
     let behind = keys.iter().filter(|key| key.beyond.contains(&number));
-    after.truncate(after.len().saturating_sub(behind.count()).max(1));
-    after
+    match behind.count() {
+        _ if first >= all => (0, open),
+        _ if first >= open => (first, all - first),
+        // Each of those that come behind leaves one to the next.
+        behind => (first, (open - first).saturating_sub(behind).max(1)),
+    }
 }
 
 /// A column of a reference to the own table that must be there and found no row: it will name the row itself.
