@@ -23,7 +23,7 @@ impl Check for ContextOutlivesTransaction {
                    that the role may\nread. In the first transaction the organisation sees its own rows (the control).",
             why: "A pool hands the same connection to one user after the other; PgBouncer in transaction mode resets nothing \
                   between\nthem. Whoever forgets to set a context, or fails while doing so, acts as the organisation before.",
-            example: "[access]\ncontext = [\"SELECT set_config('app.organisation_id', $1, false)\"]   # or SET, without LOCAL",
+            example: "[access]\ncontext = [\"SELECT set_config('app.organisation_id', $1, false)\"]  # or SET, without LOCAL",
             fix: "SELECT set_config('app.organisation_id', $1, true), or SET LOCAL: the setting ends with its transaction.",
         }
     }
