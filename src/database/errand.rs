@@ -10,9 +10,9 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 use super::desk::{Answer, Claim, Reply, Request};
 use super::inherited::inherited;
 use super::lease::remove_leftovers;
-use super::{connect, creation, execute, pool};
+use super::{connect, creation, drop_database, execute, pool};
 use crate::error::{Doing as _, Result};
-use crate::model::{literal, quoted};
+use crate::model::literal;
 use crate::server::Server;
 
 /// Sessions of this process for errands of one kind.
@@ -126,11 +126,7 @@ pub(super) async fn remove(server: &'static Server, name: String, place: Place) 
             }
             tokio::time::sleep(Duration::from_millis(4)).await;
         }
-        execute(
-            &mut session,
-            &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name)),
-        )
-        .await
+        drop_database(&mut session, &name).await
     };
     let _ = removed.await;
     drop(place);

@@ -2,10 +2,9 @@
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Databases, application, execute, tool};
+use super::{Databases, application, drop_database, tool};
 use crate::error::Result;
 use crate::migration::MigrationSet;
-use crate::model::quoted;
 
 impl Databases<'_> {
     /// How to connect to one of the databases as whoever migrates.
@@ -34,8 +33,7 @@ impl Databases<'_> {
     /// [`crate::Error::Database`] when the server refuses it.
     pub async fn emptied(&mut self) -> Result<String> {
         for name in std::mem::take(&mut self.made) {
-            let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&name));
-            execute(&mut self.maintenance, &sql).await?;
+            drop_database(&mut self.maintenance, &name).await?;
         }
         if self.server.is_disposable() {
             application::forget_roles(&mut self.maintenance).await?;

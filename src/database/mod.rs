@@ -232,8 +232,7 @@ impl<'a> Databases<'a> {
                 );
                 execute(&mut self.maintenance, &sql).await?;
             } else {
-                let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-                execute(&mut self.maintenance, &sql).await?;
+                drop_database(&mut self.maintenance, name).await?;
             }
         }
         for role in &self.roles {
@@ -276,6 +275,15 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     PgConnection::connect_with(options)
         .await
         .doing("connect to the database")
+}
+
+/// Drops a database where it is there, whoever is connected to it.
+///
+/// # Errors
+/// [`crate::Error::Database`] when the server refuses it.
+pub(crate) async fn drop_database(maintenance: &mut PgConnection, name: &str) -> Result<()> {
+    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+    execute(maintenance, &sql).await
 }
 
 /// Runs one statement of the harness's own.

@@ -1,7 +1,7 @@
 //! Templates that outlive the run which made them: whoever wants the same finds them by name, whatever process it is.
 
 use super::kept::drop_idle;
-use super::{Databases, application, execute};
+use super::{Databases, application, drop_database, execute};
 use crate::error::{Doing, Result};
 use crate::migration::MigrationSet;
 use crate::model::{literal, quoted};
@@ -36,11 +36,7 @@ impl Databases<'_> {
     /// # Errors
     /// [`crate::Error::Database`] when the server refuses it.
     pub async fn publish(&mut self, database: &str, name: &str, note: &str) -> Result<()> {
-        execute(
-            &mut self.maintenance,
-            &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name)),
-        )
-        .await?;
+        drop_database(&mut self.maintenance, name).await?;
         let sql = format!(
             "ALTER DATABASE {} RENAME TO {2}; COMMENT ON DATABASE {2} IS {1}",
             quoted(database),
@@ -98,8 +94,7 @@ impl Databases<'_> {
     /// # Errors
     /// [`crate::Error::Database`] when it can't be dropped; the next run tries again.
     pub async fn remove_one(&mut self, name: &str) -> Result<()> {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-        execute(&mut self.maintenance, &sql).await?;
+        drop_database(&mut self.maintenance, name).await?;
         self.made.retain(|made| made != name);
         Ok(())
     }

@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 use super::assemble::Judged;
 use crate::check::{Scene, is_guardable};
 use crate::error::{Error, Result};
-use crate::migration::{MigrationSet, hexadecimal};
-use crate::model::{Report, Settings, Verdict};
+use crate::migration::MigrationSet;
+use crate::model::{Report, Settings, Verdict, hexadecimal};
 
 /// The format of the files.
 const FORMAT: u32 = 1;

@@ -121,9 +121,7 @@ impl Harness {
         };
         Ok((seeded, name))
     }
-}
 
-impl Harness {
     /// The connections that load rows, `first` among them: as many as asked for, or as the server lets in.
     async fn lanes(
         &self,

@@ -22,6 +22,5 @@ pub use apply::{Applied, apply, prepare};
 pub use foreign::in_project;
 pub use locate::ObjectKind;
 pub use revert::revert;
-pub(crate) use set::hexadecimal;
 pub use set::{Down, Migration, MigrationSet, Reading};
 pub use tool::Tool;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::stub;
 use super::tool::Tool;
 use crate::error::Result;
-use crate::model::{Statement, StubRoles};
+use crate::model::{Statement, StubRoles, hexadecimal};
 
 /// How long a statement may take where nothing else was said.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -186,14 +186,4 @@ impl MigrationSet {
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(super) fn checksum(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

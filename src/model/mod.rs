@@ -9,6 +9,7 @@ mod dataset;
 mod datum;
 mod finding;
 mod glob;
+mod hexadecimal;
 mod mutation;
 mod name;
 mod nearest;
@@ -38,6 +39,7 @@ pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value}
 pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
 pub use glob::glob;
+pub(crate) use hexadecimal::hexadecimal;
 pub use mutation::{Equivalent, Fate, Mutation, Named, Notice, Tried};
 pub use name::{RelationName, literal, printed, quoted, quoted_list, split_dotted};
 pub use nearest::nearest;

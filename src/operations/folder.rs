@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::{FORMAT, Kind, Manifest};
 use crate::error::{Error, Result};
+use crate::model::hexadecimal;
 
 /// `pg_dump`'s file, in its custom format.
 pub(super) const DUMP: &str = "database.dump";
@@ -120,11 +121,7 @@ fn sum(file: &Path) -> io::Result<String> {
         }
         hash.update(&buffer[..length]);
     }
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// A folder of backups, which nobody else writes to meanwhile.

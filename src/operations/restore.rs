@@ -9,7 +9,7 @@ use super::backup::{Order, back_up, beside};
 use super::folder::{Backup, DUMP, PROPERTIES, ROLES, SCHEMA};
 use super::manifest::{Counted, Kind, Manifest};
 use super::program::Programs;
-use crate::database::{connect, execute};
+use crate::database::{connect, drop_database, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::model::quoted;
 use crate::server::Server;
@@ -296,11 +296,6 @@ async fn remove_leftovers(maintenance: &mut PgConnection, database: &str) -> Res
         drop_database(maintenance, &name).await?;
     }
     Ok(())
-}
-
-async fn drop_database(maintenance: &mut PgConnection, name: &str) -> Result<()> {
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-    execute(maintenance, &sql).await
 }
 
 /// Who else is in a database.

@@ -86,7 +86,12 @@ impl Late {
 
     /// What is said of an attempt of such a query.
     fn said(&self, script: &Script<'_>) -> Option<Observation> {
-        let sqlstate = self.known().get(script.prepares()?)?.clone();
+        let known = self.known();
+        // Mostly there is none, and this is asked before every message.
+        if known.is_empty() {
+            return None;
+        }
+        let sqlstate = known.get(script.prepares()?)?.clone();
         Some(not_taken(sqlstate))
     }
 

@@ -101,9 +101,9 @@ pub async fn examine() -> Result<Vec<Sign>> {
             return Ok(signs);
         }
     };
-    let root = registry.root().to_owned();
-    signs.extend(blocking(move || Ok(of_machine(&registry))).await?);
-    signs.extend(leftovers::signs(&Registry::open()?, &root).await);
+    let (of_machine, registry) = blocking(move || Ok((of_machine(&registry), registry))).await?;
+    signs.extend(of_machine);
+    signs.extend(leftovers::signs(&registry).await);
     Ok(signs)
 }
 

@@ -1,6 +1,6 @@
 //! What dead owners left: finding it, and removing it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::claim::Dead;
 use super::doctor::Sign;
@@ -39,7 +39,7 @@ pub(super) async fn find() -> Result<Vec<String>> {
 }
 
 /// What is there that nobody uses, as signs: left by the dead, kept on purpose, and in no registry.
-pub(super) async fn signs(registry: &Registry, root: &Path) -> Vec<Sign> {
+pub(super) async fn signs(registry: &Registry) -> Vec<Sign> {
     let mut signs = Vec::new();
     for dead in registry.look() {
         if dead.waits() {
@@ -72,7 +72,7 @@ pub(super) async fn signs(registry: &Registry, root: &Path) -> Vec<Sign> {
     if signs.is_empty() {
         signs.push(Sign::well(
             "leftovers",
-            format!("none in {}", root.display()),
+            format!("none in {}", registry.root().display()),
         ));
     }
     signs

@@ -159,7 +159,8 @@ fn four_hundred_tables_open_and_answer_within_a_second() {
     // How long it takes at best: what else the machine does is no property of the page.
     let time = |said: &Value| said["opened"].as_f64().unwrap() + said["answered"].as_f64().unwrap();
     let mut tries = (0..15).map(|_| asked(&scratch, &html, 1280, 900));
-    let said = tries.find(|said| time(said) < 1000.0).unwrap();
+    let said = tries.find(|said| time(said) < 1000.0);
+    let said = said.expect("the page opens and answers within a second, at best");
     eprintln!("{} bytes: {said}", html.len());
     assert_eq!(said["all"], 406, "{said}");
     assert_eq!(said["shown"], true, "{said}");
