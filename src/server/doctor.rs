@@ -229,10 +229,9 @@ fn of_locks(registry: &Registry) -> Sign {
         Ok(claim) if registry.is_dead(claim.id()) => {
             Sign::broken("locks", format!("none holds in {root}"), mend)
         }
-        Ok(_) if registry.gate_is_taken() => Sign::note(
+        Ok(_) if registry.gate_is_taken() => Sign::well(
             "locks",
             format!("hold in {root}; some process starts a shared server just now"),
-            None,
         ),
         Ok(_) => Sign::well("locks", format!("hold in {root}")),
         Err(error) => Sign::broken("locks", error.to_string(), mend),
