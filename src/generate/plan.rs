@@ -184,6 +184,22 @@ impl<'a> TablePlan<'a> {
         }
     }
 
+    /// The position of the column with a company's number in the French register.
+    pub(super) fn siren(&self) -> Option<usize> {
+        self.named("siren")
+    }
+
+    /// The position of the column with an establishment's number, which begins with its company's: where that is not in
+    /// the same row.
+    pub(super) fn siret(&self) -> Option<usize> {
+        self.named("siret").filter(|_| self.siren().is_none())
+    }
+
+    fn named(&self, word: &str) -> Option<usize> {
+        let mut columns = self.columns.iter();
+        columns.position(|(column, _)| column.name.to_lowercase().contains(word))
+    }
+
     /// The tables of which each row has at most one row of this one: a unique key is one reference and no more.
     pub(super) fn bounding_parents(&self) -> impl Iterator<Item = &'a RelationName> + '_ {
         self.keys

@@ -276,6 +276,36 @@ async fn an_owner_who_is_no_superuser_fills_forced_tables_and_leaves_them_forced
     assert_eq!(count(&mut connection, strangers).await, 0);
 }
 
+/// Companies with and without a number in the register; several establishments each, one of which is the main one.
+const REGISTERED: &str = "
+    CREATE TABLE orgs (organisation_id uuid PRIMARY KEY, name text NOT NULL, siren text);
+    CREATE TABLE firms (organisation_id uuid NOT NULL REFERENCES orgs, id bigint NOT NULL, siren char(9),
+        PRIMARY KEY (organisation_id, id), UNIQUE (organisation_id, siren));
+    CREATE TABLE sites (organisation_id uuid NOT NULL, id uuid PRIMARY KEY, firm_id bigint NOT NULL,
+        siret text NOT NULL CHECK (siret ~ '^[0-9]{14}$'), is_main boolean NOT NULL,
+        FOREIGN KEY (organisation_id, firm_id) REFERENCES firms, UNIQUE (organisation_id, siret));
+    CREATE UNIQUE INDEX ON sites (organisation_id, firm_id) WHERE is_main;
+    CREATE TABLE depots (organisation_id uuid NOT NULL, id uuid PRIMARY KEY, firm_id bigint, siret text UNIQUE,
+        FOREIGN KEY (organisation_id, firm_id) REFERENCES firms);
+    CREATE VIEW pairs AS SELECT f.siren, s.siret FROM firms f JOIN (SELECT organisation_id, firm_id, siret FROM sites
+        UNION ALL SELECT organisation_id, firm_id, siret FROM depots) s
+        ON s.organisation_id = f.organisation_id AND s.firm_id = f.id;
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn establishments_have_numbers_of_the_company_that_they_belong_to() {
+    let server = local().await;
+    let seeded = seeded(&server, REGISTERED, None).await;
+    let mut connection = PgConnection::connect(url(&seeded)).await.unwrap();
+    for of in ["sites", "depots"] {
+        assert_eq!(table(&seeded, of).rows, 900, "{seeded:?}");
+    }
+    let strangers = "SELECT count(*) FROM pairs WHERE siret NOT LIKE siren || '_____'";
+    assert_eq!(count(&mut connection, strangers).await, 0);
+    let under = "SELECT count(*) FROM pairs WHERE siret LIKE siren || '_____'";
+    assert!(count(&mut connection, under).await > 900);
+}
+
 /// Numbers that sequences give: up and down, by a default of its own, and one that migrations left rows of.
 const NUMBERED: &str = "
     CREATE TABLE orgs (organisation_id uuid PRIMARY KEY, name text NOT NULL);

@@ -25,7 +25,7 @@ pub(super) fn bulk(ground: Ground<'_>, amount: Amount) -> Bulk {
         sheets: Vec::new(),
         index: BTreeMap::new(),
     };
-    let wanted = referred(&plan);
+    let wanted = referred(ground, &plan);
     for name in &plan.order {
         let table = &plan.tables[name];
         if table.columns.is_empty() {
@@ -45,12 +45,29 @@ pub(super) fn bulk(ground: Ground<'_>, amount: Amount) -> Bulk {
     bulk
 }
 
-/// The columns of each table that keys refer to.
-fn referred<'p>(plan: &'p Plan<'_>) -> BTreeMap<&'p RelationName, BTreeSet<&'p str>> {
+/// The columns of each table that keys refer to, and the SIRENs that SIRETs begin with.
+fn referred<'p>(
+    ground: Ground<'_>,
+    plan: &'p Plan<'_>,
+) -> BTreeMap<&'p RelationName, BTreeSet<&'p str>> {
     let mut found: BTreeMap<&RelationName, BTreeSet<&str>> = BTreeMap::new();
-    for key in plan.tables.values().flat_map(|table| &table.keys) {
-        let columns = key.key.target_columns.iter().map(String::as_str);
-        found.entry(&key.key.target).or_default().extend(columns);
+    for table in plan.tables.values() {
+        for key in &table.keys {
+            let target = &key.key.target;
+            let columns = key.key.target_columns.iter().map(String::as_str);
+            let found = found.entry(target).or_default();
+            found.extend(columns);
+            if table.siret().is_none() {
+                continue;
+            }
+            let siren = plan.tables.get(target).and_then(|target| {
+                let name = target.columns[target.siren()?].0.name.as_str();
+                let tried = ground.pools.of(&target.table.name);
+                let is_tried = tried.is_some_and(|pool| pool.columns.iter().any(|c| c == name));
+                (!is_tried).then_some(name)
+            });
+            found.extend(siren);
+        }
     }
     found
 }
@@ -123,7 +140,7 @@ impl Preparing<'_> {
             (amount.rows, None)
         };
         let asked = each;
-        let fields = match self.fields(table) {
+        let mut fields = match self.fields(table) {
             Ok(fields) => fields,
             Err(why) => {
                 (each, fewer) = (0, Some(why));
@@ -135,6 +152,11 @@ impl Preparing<'_> {
         let settled = fields.iter().zip(&columns).any(|(field, column)| {
             field.source == Source::Key && self.wanted.contains(column.as_str())
         });
+        for (siret, _) in keys.iter().filter_map(|key| key.siret) {
+            if let Some(field) = fields.get_mut(siret) {
+                field.settled = true;
+            }
+        }
         let late = keys.iter().filter(|key| key.late);
         let late: BTreeSet<usize> = late.flat_map(|key| key.nullable.iter().copied()).collect();
         let tenants = if shared {
@@ -286,11 +308,23 @@ impl Preparing<'_> {
                 seed: self.seed(&table.table.name, &key.key.name),
                 carries: None,
                 own: key.key.target == table.table.name,
+                siret: self.siret(table, key),
                 deferred: key.late && key.key.deferrable,
                 late: waits && !key.nullable.is_empty(),
             })
         };
         table.keys.iter().filter_map(of).collect()
+    }
+
+    /// Where the table's SIRET and the SIREN stand that it begins with: the company's that the key refers to.
+    fn siret(&self, table: &TablePlan<'_>, key: &KeyPlan<'_>) -> Option<(usize, usize)> {
+        let own = table.siret()?;
+        let target = self.bulk.sheet(&key.key.target)?;
+        let theirs = self.plan.tables.get(&key.key.target)?.siren()?;
+        let refers_by_tenant_alone = |column: &String| table.tenant_column() == Some(column);
+        let is_fixed = self.wanted.contains(table.columns[own].0.name.as_str())
+            || key.key.columns.iter().all(refers_by_tenant_alone);
+        (!is_fixed && target.fields.get(theirs)?.settled).then_some((own, theirs))
     }
 
     fn existing(

@@ -3,6 +3,7 @@
 use super::sheet::{Reference, Sheet, Slot, Source};
 use super::{Bulk, row};
 use crate::generate::dice::{Dice, mixed, shuffled};
+use crate::generate::value;
 use crate::model::Datum;
 
 /// Parents are tried so often until one fits what other keys have set.
@@ -80,9 +81,19 @@ impl Bulk {
         for attempt in 0..TRIES {
             let parent = match digit {
                 Some(digit) if attempt == 0 => digit,
+                _ if attempt == 0 && salt == 0 && key.siret.is_some() && count > 0 => {
+                    shuffled(number % count, count, key.seed)
+                }
                 _ => chosen(key, count, &mut dice),
             };
             if parent < count && self.set(sheet, key, row, parent, cells) {
+                // The first is for companies without a SIREN, whose establishments have numbers of their own.
+                let turn = match digit {
+                    Some(digit) if parent == digit => 1,
+                    _ if attempt == 0 && salt == 0 => 2 + number / count,
+                    _ => dice.word(),
+                };
+                self.set_siret(sheet, key, row, (parent, turn), cells);
                 return true;
             }
         }
@@ -105,18 +116,7 @@ impl Bulk {
         let (tenant, _) = sheet.place(row);
         let mut found = Vec::with_capacity(key.pairs.len());
         for (own, theirs) in &key.pairs {
-            let value = if parent < target.each {
-                let base = if target.tenants > 1 {
-                    tenant * target.each
-                } else {
-                    0
-                };
-                self.cell(target, *theirs, base + parent)
-            } else {
-                let left = usize::try_from(parent - target.each).unwrap_or(usize::MAX);
-                target.existing.get(left).map(|row| row[*theirs].clone())
-            };
-            let Some(value) = value.filter(|value| !value.is_null()) else {
+            let Some(value) = self.of_parent(target, *theirs, tenant, parent) else {
                 return false;
             };
             let value = match sheet.fields[*own].kind {
@@ -132,6 +132,43 @@ impl Bulk {
             cells[own] = Some(value);
         }
         true
+    }
+
+    /// What a parent's column holds, where it is not NULL: of those that are made, else of those that were there.
+    fn of_parent(&self, target: &Sheet, column: usize, tenant: u64, parent: u64) -> Option<Datum> {
+        let value = if parent < target.each {
+            let base = if target.tenants > 1 {
+                tenant * target.each
+            } else {
+                0
+            };
+            self.cell(target, column, base + parent)
+        } else {
+            let left = usize::try_from(parent - target.each).unwrap_or(usize::MAX);
+            target.existing.get(left).map(|row| row[column].clone())
+        };
+        value.filter(|value| !value.is_null())
+    }
+
+    /// Gives an establishment a SIRET of its company: the number in it follows from `turn`, which differs between the
+    /// rows of one parent.
+    fn set_siret(
+        &self,
+        sheet: &Sheet,
+        key: &Reference,
+        row: u64,
+        (parent, turn): (u64, u64),
+        cells: &mut [Option<Datum>],
+    ) {
+        let (Some((own, theirs)), Some(target)) = (key.siret, self.sheet(&key.target)) else {
+            return;
+        };
+        let (tenant, _) = sheet.place(row);
+        if let Some(Datum::Text(siren)) = self.of_parent(target, theirs, tenant, parent)
+            && let Some(siret) = value::establishment(&siren, turn)
+        {
+            cells[own] = Some(Datum::Text(siret));
+        }
     }
 
     /// The first row of a table whose rows must refer to one of it.

@@ -85,7 +85,8 @@ pub(super) struct Field {
     pub(super) absence: Option<Absence>,
     /// CHECKs leave nothing but NULL.
     pub(super) always_null: bool,
-    /// Others refer to it, or it makes rows differ: what the server or a CHECK says does not change it.
+    /// Others refer to it, it makes rows differ or follows from the parent: what the server or a CHECK says does not
+    /// change it.
     pub(super) settled: bool,
     /// What its values are, where that is known better than by their text.
     pub(super) kind: Option<Kind>,
@@ -115,6 +116,8 @@ pub(super) struct Reference {
     pub(super) carries: Option<usize>,
     /// The parent is in the own table.
     pub(super) own: bool,
+    /// Positions of the own SIRET and of the target's SIREN that it begins with.
+    pub(super) siret: Option<(usize, usize)>,
     /// It closes a circle, and is checked once all tables have rows.
     pub(super) deferred: bool,
     /// It closes a circle, and its nullable columns are set once all tables have rows.

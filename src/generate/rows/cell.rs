@@ -101,11 +101,11 @@ impl<'a> Maker<'a> {
         ordinal: u64,
         made: String,
     ) -> String {
-        let has = |word| move |(column, _): &(&Column, Profile)| column.name.contains(word);
-        if !column.name.contains("siret") || draft.table.columns.iter().any(has("siren")) {
+        let siret = draft.table.siret().map(|at| draft.table.columns[at].0);
+        if siret.is_none_or(|siret| siret.name != column.name) {
             return made;
         }
-        self.of_parent(draft, "siren")
+        self.siren_of_parent(draft)
             .and_then(|siren| value::establishment(&siren, ordinal))
             .filter(|siret| siret.len() == made.len())
             .unwrap_or(made)

@@ -133,12 +133,11 @@ impl<'a> Maker<'a> {
         !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
-    /// What a parent of the row holds in a column whose name has this word in it.
-    pub(super) fn of_parent(&self, draft: &Draft<'a>, word: &str) -> Option<String> {
+    /// The SIREN of the company that the row refers to.
+    pub(super) fn siren_of_parent(&self, draft: &Draft<'a>) -> Option<String> {
         let keys = draft.table.keys.iter().zip(&draft.parents);
         keys.into_iter().find_map(|(key, parent)| {
-            let columns = &self.plan.tables.get(&key.key.target)?.columns;
-            let position = columns.iter().position(|(c, _)| c.name.contains(word))?;
+            let position = self.plan.tables.get(&key.key.target)?.siren()?;
             let parents = self.parents(draft, key);
             parents.made.get((*parent)?)?.as_ref()?.cells[position].clone()
         })
