@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::choose::{self, Chosen};
-use super::convention::{CONVENTIONS, Convention, Entry, Label, Part, Version, only};
+use super::convention::{CONVENTIONS, Convention, Entry, History, Label, Part, Version, only};
 use super::folder::{self, Folder, not_unicode, relative};
 use super::set::{Down, Migration, MigrationSet, Reading, checksum};
 use super::{failure, foreign};
@@ -79,16 +79,30 @@ pub(super) fn by(
     let counted = |path: &Path| entries.iter().any(|entry| entry.path == path);
     let left_out = folder.top().filter(|file| !counted(&file.path));
     let left_out = left_out.map(|file| file.name.clone()).collect();
-    let prelude = convention.prelude(folder);
+    let migrations = source.ordered(entries)?;
+    let history = convention.history();
+    let history = history.filter(|history| wants(history, &migrations));
+    let mut prelude = convention.prelude(folder);
+    if let Some(History { table, columns }) = history {
+        prelude.push_str(&format!("CREATE TABLE IF NOT EXISTS {table} ({columns});"));
+    }
     Ok(MigrationSet {
         path: relative(&folder.path),
         convention: convention.name(),
         prelude: split_psql(&prelude).unwrap_or_default(),
-        migrations: source.ordered(entries)?,
+        migrations,
         left_out,
         resets_session: convention.resets_session(),
         ..MigrationSet::default()
     })
+}
+
+/// Whether a migration names the tool's own table, and none makes it.
+fn wants(history: &History, migrations: &[Migration]) -> bool {
+    let named = |statement: &&Statement| statement.text.contains(history.table);
+    let mut statements = migrations.iter().flat_map(|of| &of.script).filter(named);
+    let makes = |statement: &Statement| statement.begins_with(&["CREATE", "TABLE"]);
+    statements.next().is_some_and(|first| !makes(first)) && !statements.any(makes)
 }
 
 /// The SQL files of a folder and of those below, or one file, to look for objects in; what can't be read is left out.

@@ -1,7 +1,7 @@
 //! dbmate: `<n>_<name>.sql` with `-- migrate:up` and `-- migrate:down`, in the order of the names.
 
 use super::cut::{Cut, lines};
-use super::{Convention, Entry, Fit, Label, Part, Transaction, labelled, stem};
+use super::{Convention, Entry, Fit, History, Label, Part, Transaction, labelled, stem};
 use crate::error::Result;
 use crate::migration::folder::{Folder, begins};
 
@@ -18,6 +18,13 @@ impl Convention for Dbmate {
 
     fn fit(&self, folder: &Folder) -> Fit {
         Fit::by_mark(folder, UP)
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            table: "schema_migrations",
+            columns: "version varchar PRIMARY KEY",
+        })
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Convention, Entry, Fit, Part, Transaction, Version, in_folders};
+use super::{Convention, Entry, Fit, History, Part, Transaction, Version, in_folders};
 use crate::error::Result;
 use crate::migration::folder::Folder;
 
@@ -26,6 +26,13 @@ impl Convention for Diesel {
         let says =
             !folder.around("diesel.toml").is_empty() || folder.project_says("Cargo.toml", "diesel");
         Fit::Names.or(Fit::Project, says)
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            table: "__diesel_schema_migrations",
+            columns: "version varchar(50) PRIMARY KEY, run_on timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP",
+        })
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {

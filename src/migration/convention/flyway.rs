@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::cut::{Cut, lines};
 use super::{
-    Convention, Entry, Fit, Label, Part, Transaction, Version, labelled, placeholders, stem,
+    Convention, Entry, Fit, History, Label, Part, Transaction, Version, labelled, placeholders,
+    stem,
 };
 use crate::error::Result;
 use crate::migration::folder::{File, Folder, begins};
@@ -88,6 +89,17 @@ impl Convention for Flyway {
             false if some && uses() => Fit::Project,
             false => Fit::No,
         }
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            table: "flyway_schema_history",
+            columns: "installed_rank integer PRIMARY KEY, version varchar(50), \
+                      description varchar(200) NOT NULL, type varchar(20) NOT NULL, \
+                      script varchar(1000) NOT NULL, checksum integer, installed_by varchar(100) NOT NULL, \
+                      installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL, \
+                      success boolean NOT NULL",
+        })
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Convention, Entry, Fit, Label, Part, Transaction, Version, direction, labelled, stem};
+use super::{
+    Convention, Entry, Fit, History, Label, Part, Transaction, Version, direction, labelled, stem,
+};
 use crate::error::Result;
 use crate::migration::folder::Folder;
 
@@ -34,6 +36,13 @@ impl Convention for GolangMigrate {
             .any(|f| label(&f.name).is_some_and(|l| l.part == Part::Up));
         let says = folder.project_says("go.mod", "golang-migrate") && some;
         Fit::by_names(folder, label).or(Fit::Project, says)
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            table: "schema_migrations",
+            columns: "version bigint PRIMARY KEY, dirty boolean NOT NULL",
+        })
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {

@@ -100,10 +100,23 @@ pub(super) trait Convention: Sync {
         String::new()
     }
 
+    /// The tool's own table of what it has applied: migrations may name it, as one that puts a trigger on it does.
+    fn history(&self) -> Option<History> {
+        None
+    }
+
     /// Whether each file has a session of its own.
     fn resets_session(&self) -> bool {
         true
     }
+}
+
+/// A table in which a tool remembers what it has applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct History {
+    pub(super) table: &'static str,
+    /// Its columns and constraints, as SQL.
+    pub(super) columns: &'static str,
 }
 
 /// How sure a convention is of a folder; the surest is taken.

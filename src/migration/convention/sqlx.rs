@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::transaction::refuses_transaction;
-use super::{Convention, Entry, Fit, Label, Transaction, Version, direction, labelled, stem};
+use super::{
+    Convention, Entry, Fit, History, Label, Transaction, Version, direction, labelled, stem,
+};
 use crate::error::Result;
 use crate::migration::folder::{File, Folder};
 use crate::model::{quoted, split_psql};
@@ -48,6 +50,15 @@ impl Convention for Sqlx {
             Fit::Names if folder.top().any(is_impossible) => Fit::No,
             fit => fit,
         }
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            table: "_sqlx_migrations",
+            columns: "version bigint PRIMARY KEY, description text NOT NULL, \
+                      installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, \
+                      checksum bytea NOT NULL, execution_time bigint NOT NULL",
+        })
     }
 
     fn entries(&self, folder: &Folder) -> Result<Vec<Entry>> {
