@@ -11,12 +11,15 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
         scene.tenancy.tenant_column(&table.name),
         scene.tenancy.tenant_column(&key.target),
     ) else {
-        return format!(
-            "Give both {} and {} the tenant column, and carry it in {}",
-            table.name,
-            key.target,
-            printed(&key.name)
-        );
+        // A line for each table: other keys of it want the same.
+        let mut lacking = vec![&table.name, &key.target];
+        lacking.dedup();
+        lacking.retain(|name| scene.tenancy.tenant_column(name).is_none());
+        let lines: String = lacking
+            .into_iter()
+            .map(|name| format!("Give {name} the tenant column\n"))
+            .collect();
+        return format!("{lines}Carry it in {}", printed(&key.name));
     };
     let nullable = table.column(own).is_some_and(|column| !column.not_null);
     if key.enforced && key.pairs().any(|pair| pair == (own, theirs)) {

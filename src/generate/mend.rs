@@ -3,7 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::clock;
-use super::hints::plain_column;
+use super::hints::{arguments, plain_column};
 use super::plan::{CheckPlan, TablePlan};
 use super::rows::Draft;
 use super::truth::{NOW, Worth, worth};
@@ -96,6 +96,8 @@ pub(super) enum Repair {
     Done,
     /// This column wants another value, and one that is not NULL.
     Choose(String),
+    /// This column of a key wants to refer to something.
+    Refer(String),
     /// Nothing that could be read off the CHECK.
     Unknown,
 }
@@ -125,8 +127,17 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
             } else {
                 [right, left]
             };
-            // What holds of a row in its state, rather than another state: states have their turns.
-            arms.sort_by_key(|arm| asks_for_another(catalog, draft, arm));
+            if arms.iter().all(|arm| takes_back(draft, arm)) && draft.place.row % 2 == 1 {
+                arms.reverse();
+            }
+            // What holds of a row in its state, rather than another state: states have their turns. And references are
+            // what the rows are there for.
+            arms.sort_by_key(|arm| {
+                (
+                    asks_for_another(catalog, draft, arm),
+                    takes_back(draft, arm),
+                )
+            });
             match repair(catalog, draft, arms[0], turn / 2) {
                 Repair::Unknown => repair(catalog, draft, arms[1], turn / 2),
                 done => done,
@@ -156,6 +167,10 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
                     && set(catalog, draft, &column, &op, other)
                 {
                     return Repair::Done;
+                }
+                match count(catalog, draft, column, &op, other, turn) {
+                    Repair::Unknown => {}
+                    done => return done,
                 }
             }
             agree(catalog, draft, (left, right), true)
@@ -187,24 +202,106 @@ fn asks_for_another(catalog: &Catalog, draft: &Draft<'_>, expr: &Expr) -> bool {
             .iter()
             .any(|part| asks_for_another(catalog, draft, part)),
         Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Or,
+            right,
+        } => [left, right]
+            .iter()
+            .all(|part| asks_for_another(catalog, draft, part)),
+        // How many columns are there is no state.
+        Expr::BinaryOp {
+            left,
             op: BinaryOperator::Eq | BinaryOperator::NotEq,
-            ..
+            right,
+        } if counted(left).is_none() && counted(right).is_none() => {
+            told(catalog, draft, expr) == Worth::Bool(false)
         }
-        | Expr::AnyOp { .. } => told(catalog, draft, expr) == Worth::Bool(false),
+        Expr::AnyOp { .. } => told(catalog, draft, expr) == Worth::Bool(false),
         _ => false,
     }
 }
 
-/// A column made NULL, or not.
+/// Whether an expression wants the row not to refer to something.
+fn takes_back(draft: &Draft<'_>, expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::IsNull(inner) => {
+            plain_column(inner).is_some_and(|name| draft.table.optional_key(&name).is_some())
+        }
+        _ => false,
+    }
+}
+
+/// A column made NULL, or not; a reference is taken back or made.
 fn absent(draft: &mut Draft<'_>, of: &Expr, wanted: bool) -> Repair {
     match plain_column(of) {
         Some(column) if wanted && can_be_null(draft, &column) => {
             draft.set(&column, None);
             Repair::Done
         }
+        Some(column) if wanted && draft.release(&column) => Repair::Done,
         Some(column) if !wanted && draft.table.is_free(&column) => Repair::Choose(column),
+        Some(column) if !wanted && draft.table.optional_key(&column).is_some() => {
+            Repair::Refer(column)
+        }
         _ => Repair::Unknown,
     }
+}
+
+/// The columns of `num_nonnulls` and `num_nulls`, and whether those that are there are counted.
+fn counted(expr: &Expr) -> Option<(Vec<&Expr>, bool)> {
+    let Expr::Function(function) = bare(expr) else {
+        return None;
+    };
+    let present = match function.name.to_string().to_lowercase().as_str() {
+        "num_nonnulls" => true,
+        "num_nulls" => false,
+        _ => return None,
+    };
+    Some((arguments(function), present))
+}
+
+/// One more of the columns that are counted, or one less.
+fn count(
+    catalog: &Catalog,
+    draft: &mut Draft<'_>,
+    list: &Expr,
+    op: &BinaryOperator,
+    other: &Expr,
+    turn: u32,
+) -> Repair {
+    let (Some((columns, present)), Worth::Number(is), Worth::Number(bound)) = (
+        counted(list),
+        told(catalog, draft, list),
+        told(catalog, draft, other),
+    ) else {
+        return Repair::Unknown;
+    };
+    let too_many = match op {
+        BinaryOperator::Lt | BinaryOperator::LtEq => true,
+        BinaryOperator::Gt | BinaryOperator::GtEq => false,
+        _ => is > bound,
+    };
+    // Each of them has its turn to be the one that stays, or that comes.
+    let row = draft.place.row;
+    let begin = if too_many == present {
+        row + 1
+    } else {
+        row + turn as usize
+    };
+    let (first, rest) = columns.split_at(begin % columns.len().max(1));
+    for column in rest.iter().chain(first) {
+        let is_there = plain_column(column)
+            .and_then(|name| draft.get(&name))
+            .is_some_and(Option::is_some);
+        if is_there != (too_many == present) {
+            continue;
+        }
+        match absent(draft, column, is_there) {
+            Repair::Unknown => {}
+            done => return done,
+        }
+    }
+    Repair::Unknown
 }
 
 /// `(state = 'draft') = (number IS NULL)`: whether the column is there follows the other side, or differs from it.
@@ -214,7 +311,12 @@ fn agree(
     (left, right): (&Expr, &Expr),
     alike: bool,
 ) -> Repair {
-    for (side, other) in [(left, right), (right, left)] {
+    let mut sides = [(left, right), (right, left)];
+    // Either side has its turn to follow the other.
+    if draft.place.row % 2 == 1 {
+        sides.reverse();
+    }
+    for (side, other) in sides {
         let Worth::Bool(other) = told(catalog, draft, other) else {
             continue;
         };

@@ -155,6 +155,16 @@ impl<'a> TablePlan<'a> {
                 .any(|key| key.columns.iter().any(|name| name == column))
     }
 
+    /// The number of the key that refers to nothing where this column is NULL, and shares what it sets then with none.
+    pub(super) fn optional_key(&self, column: &str) -> Option<usize> {
+        let of = |key: &KeyPlan<'_>| key.nullable.iter().any(|name| *name == column);
+        let number = self.keys.iter().position(|key| !key.late && of(key))?;
+        let others = || self.keys.iter().enumerate().filter(|(at, _)| *at != number);
+        let shares =
+            |name: &&str| others().any(|(_, key)| key.key.columns.iter().any(|own| own == name));
+        (!self.keys[number].nullable.iter().any(shares)).then_some(number)
+    }
+
     /// Keys that say who the tenant is; the others choose a parent.
     pub(super) fn tenant_keys(&self) -> impl Iterator<Item = &'a ForeignKey> + '_ {
         let tenant = self.tenant_column();

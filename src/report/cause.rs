@@ -67,15 +67,22 @@ impl Cause<'_> {
     }
 }
 
+/// How advice ends that a table should have the tenant column.
+const COLUMN: &str = " the tenant column";
+
 /// `UNIQUE (organisation_id, id) on crm.people` of the statement that adds it; another statement as it is.
 fn needed(statement: &str) -> String {
     let plain = |text: &str| text.trim_end_matches(';').replace('"', "");
     let unique = statement
         .strip_prefix("ALTER TABLE ")
         .and_then(|rest| rest.split_once(" ADD UNIQUE "));
-    match unique {
-        Some((table, columns)) => format!("UNIQUE {} on {}", plain(columns), plain(table)),
-        None => statement.to_owned(),
+    let given = statement
+        .strip_prefix("Give ")
+        .and_then(|rest| rest.strip_suffix(COLUMN));
+    match (unique, given) {
+        (Some((table, columns)), _) => format!("UNIQUE {} on {}", plain(columns), plain(table)),
+        (None, Some(table)) => format!("the tenant column in {table}"),
+        (None, None) => statement.to_owned(),
     }
 }
 
@@ -121,6 +128,6 @@ fn statements(finding: &Finding) -> impl Iterator<Item = &str> {
     const COMMANDS: [&str; 4] = ["ALTER ", "CREATE ", "DROP ", "REVOKE "];
     finding.fix.lines().filter(move |line| {
         let statement = line.ends_with(';') && COMMANDS.iter().any(|word| line.starts_with(word));
-        statement || line.contains(&finding.object)
+        statement || line.ends_with(COLUMN) || line.contains(&finding.object)
     })
 }

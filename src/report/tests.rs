@@ -487,6 +487,12 @@ fn findings_that_one_statement_mends_are_told_together() {
         );
         report.findings.push(leak);
     }
+    for key in ["c_fkey", "d_fkey"] {
+        let object = format!("crm.u.{key}");
+        let mut leak = finding(Severity::Leak, "cross-tenant-reference", &object);
+        leak.fix = format!("Give crm.lines the tenant column\nCarry it in {key}");
+        report.findings.push(leak);
+    }
     // Advice that many share is no cause.
     for query in ["a.sql:a", "a.sql:b"] {
         let mut leak = finding(Severity::Leak, "query", query);
@@ -496,6 +502,10 @@ fn findings_that_one_statement_mends_are_told_together() {
     let text = text(&report);
     assert!(
         text.contains("\nleak: cross-tenant-reference: 2 keys need UNIQUE (organisation_id, id) on crm.people\n    crm.t.a_fkey  migrations/1.sql:7\n    crm.t.b_fkey  migrations/1.sql:7\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nleak: cross-tenant-reference: 2 keys need the tenant column in crm.lines\n    crm.u.c_fkey"),
         "{text}"
     );
     assert!(

@@ -16,7 +16,7 @@ pub(super) struct Made {
 
 /// The row that is being made.
 pub(in crate::generate) struct Draft<'a> {
-    pub(super) place: RowKey,
+    pub(in crate::generate) place: RowKey,
     pub(super) salt: u32,
     pub(super) attempt: u32,
     /// How often values were chosen again for a CHECK.
@@ -46,6 +46,25 @@ impl Draft<'_> {
     pub(in crate::generate) fn set(&mut self, column: &str, cell: Cell) {
         if let Some(position) = self.position(column) {
             self.cells[position] = Some(cell);
+        }
+    }
+
+    /// Takes back what a column of an optional key refers to. Returns whether it was one.
+    pub(in crate::generate) fn release(&mut self, column: &str) -> bool {
+        let Some(number) = self.table.optional_key(column) else {
+            return false;
+        };
+        for column in &self.table.keys[number].nullable {
+            self.set(column, None);
+        }
+        self.parents[number] = None;
+        true
+    }
+
+    /// As if nothing was decided yet on a column.
+    pub(super) fn forget(&mut self, column: &str) {
+        if let Some(position) = self.position(column) {
+            self.cells[position] = None;
         }
     }
 

@@ -280,7 +280,9 @@ impl<'a> Maker<'a> {
                 .iter()
                 .filter(|column| draft.table.is_free(column))
                 .collect();
-            if draft.again >= MENDS || free.is_empty() {
+            let refers = |column: &String| draft.table.optional_key(column).is_some();
+            let is_fixed = free.is_empty() && !check.columns.iter().any(refers);
+            if draft.again >= MENDS || is_fixed {
                 // What was read wrongly must not keep the server from judging.
                 return if draft.attempt < MISREAD {
                     Err(format!(
@@ -304,7 +306,8 @@ impl<'a> Maker<'a> {
                     self.choose(draft, &name)?;
                     continue;
                 }
-                Repair::Unknown => {}
+                Repair::Refer(name) if self.refer_after_all(draft, &name) => continue,
+                Repair::Refer(_) | Repair::Unknown => {}
             }
             for name in free {
                 if let Some((column, profile)) = draft.table.known(name) {

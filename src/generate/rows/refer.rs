@@ -101,6 +101,28 @@ impl<'a> Maker<'a> {
         ))
     }
 
+    /// Lets a row refer to something by this column of an optional key. Returns whether there was something.
+    pub(super) fn refer_after_all(&self, draft: &mut Draft<'a>, column: &str) -> bool {
+        let Some(number) = draft.table.optional_key(column) else {
+            return false;
+        };
+        let key = &draft.table.keys[number];
+        for column in &key.nullable {
+            draft.forget(column);
+        }
+        let parents = self.parents(draft, key);
+        let (first, open) = among(draft, number, parents.len(), parents.len());
+        let start = draft
+            .dice(self.genes.seed.number, &key.key.name)
+            .below(open.max(1));
+        let found =
+            (0..open).any(|step| parents.give(draft, number, key, first + (start + step) % open));
+        if !found {
+            draft.release(column);
+        }
+        found
+    }
+
     /// Which of so many parents a row refers to at first: all have their turn, so that each state of a parent meets a
     /// child; but not in the order of the rows, or equal states would always meet.
     fn turn(&self, draft: &Draft<'a>, key: &KeyPlan<'a>, parents: usize) -> usize {
