@@ -12,13 +12,13 @@ pub(super) enum Broken<'a> {
     Blind,
 }
 
-/// What a query failed on where the others are of this kind, and not without them. `None` where no value of theirs is
+/// What a query failed on where the others are of this kind, and not `alone`. `None` where no value of theirs is
 /// known to be the reason.
 pub(super) fn broken<'a>(
     scene: Scene<'a>,
     kind: WorldKind,
     executed: &str,
-    seen: &Observation,
+    (alone, seen): (&Observation, &Observation),
 ) -> Option<Broken<'a>> {
     // Class 22 of SQLSTATE is data exceptions.
     let refusal = seen
@@ -27,7 +27,7 @@ pub(super) fn broken<'a>(
         .filter(|_| code(seen).starts_with("22"))?;
     let texts = [Some(&refusal.message), refusal.detail.as_ref()];
     let quoted = texts
-        .into_iter()
+        .iter()
         .flatten()
         .flat_map(|text| text.split('"').skip(1).step_by(2));
     let worlds = scene.worlds;
@@ -42,7 +42,9 @@ pub(super) fn broken<'a>(
             return Some(Broken::Showing(table, column, value.to_owned()));
         }
     }
-    (kind == WorldKind::Poisoned).then_some(Broken::Blind)
+    // A zero may be in any world; a message that quotes what nobody is known to have may show it nevertheless.
+    let silent = alone.refusal.is_none() && !texts.iter().flatten().any(|text| text.contains('"'));
+    (kind == WorldKind::Poisoned || silent).then_some(Broken::Blind)
 }
 
 /// A shorter part of a text is in many.

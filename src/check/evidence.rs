@@ -65,6 +65,7 @@ pub(super) fn evidence(
 ) -> Option<Evidence> {
     let answers: Vec<Observation> = attempts.iter().zip(seen).map(answer).collect();
     let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
+    let mut blind = None;
     for (number, (attempt, observation)) in attempts.iter().zip(seen).enumerate().skip(LAYOUTS) {
         let Stage::World { kind, .. } = attempt.stage else {
             continue;
@@ -108,7 +109,12 @@ pub(super) fn evidence(
         }
         match compare(&alone, &answers[number], 0) {
             Comparison::Different(text) if !is_sampled(attempt) => {
-                let (text, sign) = match broken(scene, kind, &attempt.statements[at], observation) {
+                let (text, sign) = match broken(
+                    scene,
+                    kind,
+                    &attempt.statements[at],
+                    (alone[0], observation),
+                ) {
                     Some(Broken::Showing(table, column, value)) => {
                         let column = table.object(column);
                         let shown = format!("it shows {column} of somebody else (\"{value}\")");
@@ -118,7 +124,12 @@ pub(super) fn evidence(
                     None if matches!(code(observation), "23505" | "23P01") => (text, Sign::Refusal),
                     None => (text, Sign::Difference),
                 };
-                return Some(with(text, Vec::new(), sign));
+                let found = with(text, Vec::new(), sign);
+                if sign != Sign::Failure {
+                    return Some(found);
+                }
+                // What says little is looked past for more.
+                blind.get_or_insert(found);
             }
             Comparison::Equal(_) => {}
             // What can't be compared may still show whose it is.
@@ -134,7 +145,7 @@ pub(super) fn evidence(
             }
         }
     }
-    None
+    blind
 }
 
 /// The code that an attempt ends with.

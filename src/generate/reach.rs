@@ -55,6 +55,15 @@ pub(super) fn lends(catalog: &Catalog, column: &Column) -> bool {
     matches!(type_name(catalog, column), "text" | "varchar" | "citext")
 }
 
+/// Whether two columns may hold the same value, written alike.
+pub(super) fn alike(catalog: &Catalog, one: &Column, other: &Column) -> bool {
+    let (one_is, other_is) = (type_name(catalog, one), type_name(catalog, other));
+    let number = |name: &str| matches!(name, "int2" | "int4" | "int8");
+    one_is == other_is
+        || (lends(catalog, one) && lends(catalog, other))
+        || (number(one_is) && number(other_is))
+}
+
 fn type_name<'c>(catalog: &'c Catalog, column: &Column) -> &'c str {
     let base = catalog.base_type(column.type_oid);
     catalog.types.get(&base).map_or("", |of| of.name.as_str())

@@ -323,7 +323,7 @@ impl Harness {
         let seed = prepare::seed(&self.settings.run)?;
         schema.try_values(&mut connection, seed).await?;
         let socket = databases.administrator(&seeded).get_socket().is_some();
-        let genes = self.genes_for(seed, &schema.catalog, queries);
+        let genes = self.genes_for(seed, &schema, queries);
         let (worlds, _) = self
             .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
@@ -378,11 +378,11 @@ impl Harness {
     }
 
     /// Likewise, for what these queries look for.
-    fn genes_for(&self, seed: Seed, catalog: &Catalog, queries: Option<&[Query]>) -> Genes {
+    fn genes_for(&self, seed: Seed, schema: &Schema, queries: Option<&[Query]>) -> Genes {
         let mut genes = self.genes(seed);
         if let Some(queries) = queries {
             genes.kinds.insert(WorldKind::Poisoned);
-            genes.wishes = crate::query::wishes(catalog, queries);
+            genes.wishes = crate::query::wishes(&schema.catalog, &schema.tenancy, queries);
         }
         genes
     }

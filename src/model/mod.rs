@@ -9,6 +9,7 @@ mod dataset;
 mod datum;
 mod finding;
 mod glob;
+mod held;
 mod hexadecimal;
 mod mutation;
 mod name;
@@ -61,4 +62,4 @@ pub use settings::{
 pub use tenancy::{Access, Class, NullMeans, Tenancy};
 pub use token::{Token, TokenKind, Tokens, Unterminated};
 pub use trial::{Candidate, Condition, Judgement, Question};
-pub use wish::{Want, Wish};
+pub use wish::{Want, Whose, Wish};

@@ -33,9 +33,9 @@ pub fn tenant_parameter(query: &Query, inferred: &Inferred, tenancy: &Tenancy) -
         .iter()
         .find(|(_, sources)| {
             sources.iter().any(|source| match source {
-                Source::Column { table, column, by } => {
-                    matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column)
-                }
+                Source::Column {
+                    table, column, by, ..
+                } => matches!(by, '=' | ':') && tenancy.tenant_column(table) == Some(column),
                 _ => false,
             })
         })
@@ -70,19 +70,8 @@ pub fn bindings(
             });
         }
     };
-    for row in 0..binder.rows() {
-        for wide in [false, true] {
-            let label = if wide {
-                "own row, wide ranges"
-            } else {
-                "own row"
-            };
-            add(
-                format!("{label} {}", row + 1),
-                binder.values(row, wide, None),
-                false,
-            );
-        }
+    for (label, values) in own_rows(&binder) {
+        add(label, values, false);
     }
     // A condition that is left out where nothing is given gives everything.
     let without = |numbers: &[usize]| {
@@ -149,5 +138,25 @@ pub fn bindings(
             add(label, binder.values(0, false, Some(foreign)), true);
         }
     }
+    found
+}
+
+/// The values of a few of the organisation's rows, and the same with ranges opened wide.
+fn own_rows(binder: &Binder<'_>) -> Vec<(String, Vec<Cell>)> {
+    let own = |label: &str, row: usize, wide: bool| {
+        let label = format!("{label} {}", row + 1);
+        (label, binder.values(row, wide, None))
+    };
+    let mut found: Vec<_> = (0..binder.rows())
+        .flat_map(|row| {
+            [
+                own("own row", row, false),
+                own("own row, wide ranges", row, true),
+            ]
+        })
+        .collect();
+    // What others refer to can't be deleted.
+    let loose = binder.loose().filter(|row| *row >= binder.rows());
+    found.extend(loose.map(|row| own("own row", row, false)));
     found
 }

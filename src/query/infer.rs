@@ -25,6 +25,8 @@ pub enum Source {
         column: String,
         /// How: `=`, `<`, `>`, `~` (a regular expression), `%` (a LIKE pattern), `:` (written).
         by: char,
+        /// Where the parameter is JSON: what of it.
+        field: Option<Field>,
     },
     /// The number of rows asked for.
     Limit,
@@ -32,6 +34,15 @@ pub enum Source {
     Offset,
     /// Words that a text search looks for.
     Words,
+}
+
+/// What of a JSON parameter is compared with, or written to, a column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Field {
+    /// Its key; `None` where the elements are plain values.
+    pub name: Option<String>,
+    /// The parameter is an array.
+    pub list: bool,
 }
 
 /// What could be read off a query.
@@ -43,6 +54,10 @@ pub struct Inferred {
     pub optional: BTreeSet<usize>,
     /// The tables that it mentions.
     pub tables: Vec<RelationName>,
+    /// The tables that it inserts into with no ON CONFLICT: a key that is there is refused.
+    pub inserted: BTreeSet<RelationName>,
+    /// The tables that it deletes from.
+    pub deleted: BTreeSet<RelationName>,
     /// The materialized views that hold what it reads, to be refreshed in this order.
     pub refreshed: Vec<RelationName>,
     /// It may write.

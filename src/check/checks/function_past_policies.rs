@@ -232,6 +232,7 @@ fn compared(scene: Scene<'_>, name: &str, tables: &[RelationName]) -> Vec<Source
             table: (*table).clone(),
             column: (*column).to_owned(),
             by: '=',
+            field: None,
         })
         .collect()
 }

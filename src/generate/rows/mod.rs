@@ -23,6 +23,7 @@ use draft::{Made, order_pairs};
 use refer::{refer_to_itself, waits_for_itself};
 pub(super) use unique::compared;
 use unique::{Mark, Other};
+use wish::Lacked;
 
 /// A row that must differ from others is made anew so often before it is given up.
 const ATTEMPTS: u32 = 48;
@@ -47,6 +48,7 @@ pub(super) fn decode(ground: Ground<'_>, plan: &Plan<'_>, genes: &Genes) -> Worl
         made: BTreeMap::new(),
         childless: BTreeMap::new(),
         wished: BTreeMap::new(),
+        lacking: BTreeMap::new(),
         seen: HashMap::new(),
         canaries: BTreeMap::new(),
         refused: BTreeMap::new(),
@@ -77,6 +79,8 @@ struct Maker<'a> {
     childless: BTreeMap<usize, Vec<Vec<usize>>>,
     /// By the table's number: the acting tenant's first row that a query wished for, and the wishes from there on.
     wished: BTreeMap<usize, (usize, Vec<&'a Wish>)>,
+    /// By the table's number: the first twin that is what the acting tenant's rows lack, and what they are from there on.
+    lacking: BTreeMap<usize, (usize, Vec<Lacked<'a>>)>,
     /// Rows that later ones must differ from: by what must be equal for a conflict, what else they must not meet.
     seen: HashMap<Mark, Vec<Vec<Other>>>,
     canaries: BTreeMap<String, Canary>,
@@ -147,7 +151,14 @@ impl<'a> Maker<'a> {
             } else {
                 EXTRA_TWINS + self.childless(table)
             };
-            return models + extra;
+            let lacked = if is_root {
+                Vec::new()
+            } else {
+                self.lacked(table)
+            };
+            let count = models + extra + lacked.len();
+            self.lacking.insert(table.number, (models + extra, lacked));
+            return count;
         }
         if is_root {
             return 1;
@@ -164,7 +175,12 @@ impl<'a> Maker<'a> {
                     .keys
                     .iter()
                     .any(|key| key.nullable.is_empty() && !self.is_root(&key.key.target));
-                self.genes.rows.max(table.states) + tenant * (1 + usize::from(bound))
+                let rows = self.genes.rows.max(table.states) + tenant;
+                if bound {
+                    rows.max(3 * self.rows(Part::Acting, 0, table.number).len())
+                } else {
+                    rows
+                }
             }
             Part::Many => self.genes.rows.max(table.states) * MANY,
             _ => self.genes.rows.max(table.states),

@@ -68,22 +68,30 @@ impl<'a> Maker<'a> {
         }
         let parents = self.parents(draft, key);
         let tried = usize::try_from(draft.attempt).unwrap_or(0);
-        // The last row of a table is referred to by none, as long as there are others: it can be deleted. So are those that
-        // a query wishes for without children.
-        let open = if parents.len() > 1 && tried < parents.len() {
-            parents.len() - parents.lonely.clamp(1, parents.len() - 1)
-        } else {
-            parents.len()
-        };
-        let (first, open) = among(draft, number, open, parents.len());
+        // One row of a table is referred to by none, as long as there are others: it can be deleted. So are those that a
+        // query wishes for without such children.
+        if tried == 0
+            && let Some(parent) = parents.expecting
+            && self.refer_to(draft, number, key, parent)
+        {
+            return Ok(());
+        }
+        let all = 0..parents.len();
+        let spared = all.len() > 1 && tried < all.len();
+        let is_open = |parent: &usize| !(spared && parents.bare.contains(parent));
+        let mut open: Vec<usize> = all.clone().filter(is_open).collect();
+        if open.is_empty() {
+            open.extend(all);
+        }
+        let open = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
-            self.turn(draft, key, open)
+            self.turn(draft, key, open.len())
         } else {
-            dice.below(open) + tried
+            dice.below(open.len()) + tried
         };
-        for step in 0..open {
-            if parents.give(draft, number, key, first + (start + step) % open) {
+        for step in 0..open.len() {
+            if parents.give(draft, number, key, open[(start + step) % open.len()]) {
                 return Ok(());
             }
         }
@@ -151,7 +159,9 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        let (first, _) = among(draft, number, parents.len(), parents.len());
+        let all = (0..parents.len()).collect();
+        let open = among(draft, number, all, parents.len());
+        let first = open.first().copied().unwrap_or(0);
         !parents.shared && parent >= first && parents.give(draft, number, key, parent)
     }
 
@@ -187,11 +197,21 @@ impl<'a> Maker<'a> {
             part => (part, draft.place.tenant),
         };
         let existing = self.ground.existing.get(target).filter(|_| shared);
-        let own = part == Part::Acting;
+        let made = self.rows(part, tenant, table.number);
+        let existing = existing.map_or(&[][..], Vec::as_slice);
+        let count = made.len() + existing.len();
+        let bare = match part {
+            Part::Acting => {
+                let all = 0..count;
+                all.filter(|row| self.is_bare(table.number, *row)).collect()
+            }
+            _ => count.checked_sub(1).into_iter().collect(),
+        };
         Parents {
-            lonely: if own { self.lonely(table.number) } else { 0 },
-            made: self.rows(part, tenant, table.number),
-            existing: existing.map_or(&[], Vec::as_slice),
+            bare,
+            expecting: self.expecting(table.number, draft),
+            made,
+            existing,
             shared,
             positions: key.targets.as_slice(),
         }
@@ -203,8 +223,10 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
-    /// The last ones, which nothing may refer to.
-    lonely: usize,
+    /// Those that nothing may refer to.
+    bare: Vec<usize>,
+    /// The one that the row should refer to, so that what a query asks for has a child.
+    expecting: Option<usize>,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
@@ -245,20 +267,24 @@ impl Parents<'_> {
     }
 }
 
-/// Of so many parents, the first `open` of which have their turn, those that a key may refer to: the number of the first,
-/// and how many. What is joined to another row of its table stands after that, as long as there is one.
-fn among(draft: &Draft<'_>, number: usize, open: usize, all: usize) -> (usize, usize) {
+/// Those of so many parents that a key may refer to, of the `open` ones, which have their turn. What is joined to another row
+/// of its table stands after that, as long as there is one.
+fn among(draft: &Draft<'_>, number: usize, open: Vec<usize>, all: usize) -> Vec<usize> {
     let keys = &draft.table.keys;
     let before = keys[number].beyond.iter();
     let first = before.filter_map(|key| draft.parents[*key]).max();
     let first = first.map_or(0, |parent| parent + 1);
-    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
-    match behind.count() {
-        _ if first >= all => (0, open),
-        _ if first >= open => (first, all - first),
-        // Each of those that come behind leaves one to the next.
-        behind => (first, (open - first).saturating_sub(behind).max(1)),
+    if first >= all {
+        return open;
     }
+    let mut after: Vec<usize> = open.into_iter().filter(|parent| *parent >= first).collect();
+    if after.is_empty() {
+        return (first..all).collect();
+    }
+    // Each of those that come behind leaves one to the next.
+    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
+    after.truncate(after.len().saturating_sub(behind.count()).max(1));
+    after
 }
 
 /// A column of a reference to the own table that must be there and found no row: it will name the row itself.

@@ -29,8 +29,14 @@ impl<'a> Maker<'a> {
         if let Some(column) = table.tenant_column() {
             draft.set(column, Some(self.tenants[draft.place.tenant].clone()));
         }
+        if draft.salt + draft.attempt == 0 {
+            let (first, all) = &self.lacking[&table.number];
+            if let Some(lacked) = row.checked_sub(*first).and_then(|number| all.get(number)) {
+                self.lack(&mut draft, lacked);
+            }
+        }
         for (number, key) in table.keys.iter().enumerate() {
-            if key.late {
+            if key.late || draft.parents[number].is_some() {
                 continue;
             }
             match model.parents[number] {

@@ -183,9 +183,7 @@ impl<'a> Bench<'a> {
     ) -> Result<(Schema, Worlds)> {
         let schema = self.schema(connection).await?;
         let queries = Some(self.queries).filter(|queries| !queries.is_empty());
-        let genes = self
-            .harness
-            .genes_for(self.ground.seed, &schema.catalog, queries);
+        let genes = self.harness.genes_for(self.ground.seed, &schema, queries);
         let (worlds, _) = self
             .harness
             .populate(connection, schema.of_worlds(), genes, self.socket())

@@ -151,7 +151,9 @@ fn constant<'g>(
     let belongs = |source: &Source| match source {
         Source::Limit | Source::Offset => true,
         Source::Words => false,
-        Source::Column { table, column, by } => {
+        Source::Column {
+            table, column, by, ..
+        } => {
             *by == '='
                 && !is_key((schema.catalog, schema.tenancy), table, column)
                 && [&schema.worlds.acting, &schema.worlds.shared]
