@@ -17,6 +17,7 @@ mod seed;
 mod show;
 mod signal;
 mod test_db;
+mod validate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -120,6 +121,9 @@ async fn run(command: Command) -> Result<u8> {
         }
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
+        Command::Validate(options) => {
+            signal::or_interrupted(Box::pin(validate::run(options))).await
+        }
         Command::Explain { check } => explain::run(&check),
     }
 }

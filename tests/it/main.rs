@@ -34,3 +34,4 @@ mod tool;
 mod tried;
 mod types;
 mod unchecked;
+mod validate;
