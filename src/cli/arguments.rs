@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::activity;
 use super::backup::BackupCommand;
 use super::restore::Restore;
 use super::validate::Validate;
@@ -73,6 +74,11 @@ pub(super) enum Command {
     /// fails it, as there is nothing else to fail by. `[[allow]]` holds here, too, by the suite's id or that of the check
     /// that looks at the same.
     Validate(Validate),
+    /// Show who is connected to a server, by role and organisation, and what they wait for
+    ///
+    /// The organisation is known where the application says it in its `application_name`, as `organisation=<id>`: Postgres
+    /// shows nobody the settings of another session. No statements are shown.
+    Activity(activity::Options),
     /// Remove what earlier runs left: servers, containers, folders
     Clean {
         /// Only say what would be removed

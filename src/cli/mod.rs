@@ -1,5 +1,6 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
+mod activity;
 mod arguments;
 mod backup;
 mod call;
@@ -119,6 +120,7 @@ async fn run(command: Command) -> Result<u8> {
             let as_json = format == DoctorFormat::Json;
             signal::or_interrupted(Box::pin(doctor::run(as_json))).await
         }
+        Command::Activity(options) => signal::or_interrupted(activity::run(options)).await,
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Validate(options) => {
