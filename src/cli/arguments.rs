@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::activity;
 use super::backup::BackupCommand;
 use super::restore::Restore;
+use super::up::{DownOptions, UpOptions};
 use super::validate::Validate;
 use crate::config::CommandLine;
 
@@ -74,6 +75,10 @@ pub(super) enum Command {
     /// fails it, as there is nothing else to fail by. `[[allow]]` holds here, too, by the suite's id or that of the check
     /// that looks at the same.
     Validate(Validate),
+    /// Start a database for development, migrated and seeded, with `PgBouncer` in front of it; it stays
+    Up(UpOptions),
+    /// Remove what `up` started
+    Down(DownOptions),
     /// Show who is connected to a server, by role and organisation, and what they wait for
     ///
     /// The organisation is known where the application says it in its `application_name`, as `organisation=<id>`: Postgres

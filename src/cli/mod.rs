@@ -18,6 +18,7 @@ mod seed;
 mod show;
 mod signal;
 mod test_db;
+mod up;
 mod validate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -123,6 +124,8 @@ async fn run(command: Command) -> Result<u8> {
         Command::Activity(options) => signal::or_interrupted(activity::run(options)).await,
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
+        Command::Up(options) => signal::or_interrupted(Box::pin(up::up(options))).await,
+        Command::Down(options) => signal::or_interrupted(up::down(options)).await,
         Command::Validate(options) => {
             signal::or_interrupted(Box::pin(validate::run(options))).await
         }

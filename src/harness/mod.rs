@@ -24,6 +24,7 @@ mod settle;
 mod shrink;
 mod survey;
 mod trial;
+mod up;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use migrate::MigrationsChecked;
 pub use operations::BackedUp;
 pub use seed::Seeded;
 pub use survey::Survey;
+pub use up::Up;
 pub use validate::Validated;
 
 use sqlx::{Connection as _, PgConnection};

@@ -15,6 +15,7 @@ mod migration_files;
 mod mutants;
 mod operations;
 mod parts;
+mod pooling;
 mod projects;
 mod psql;
 mod realism;
