@@ -242,7 +242,7 @@ fn markdown(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\\' | '`' | '*' | '_' | '<' | '|' | '[' | ']' | '#' | '&' | '~' => {
-                shown.extend(['\\', c])
+                shown.extend(['\\', c]);
             }
             c if c.is_control() => shown.push(' '),
             c => shown.push(c),

@@ -142,7 +142,7 @@ impl Harness {
         with_pooler: bool,
     ) -> Result<Up> {
         let logins: Vec<Login> = application.iter().chain([&owner]).cloned().collect();
-        let pooler = if with_pooler {
+        let before = if with_pooler {
             Some(crate::server::pool(server, DATABASE, &logins, &self.purpose()).await?)
         } else {
             None
@@ -156,7 +156,7 @@ impl Harness {
         if let Some(login) = &application {
             doors.push((login.role.clone(), port, false));
         }
-        let pooled = pooler.as_ref().map(|pooler| {
+        let pooled = before.as_ref().map(|pooler| {
             let login = application.as_ref().unwrap_or(&owner);
             doors.push((login.role.clone(), pooler.port(), true));
             pooler.url(login)

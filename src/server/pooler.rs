@@ -90,21 +90,31 @@ pub async fn pool(
             "a database that is called `{database}` can't stand behind a pooler here: letters, digits and _ alone can"
         )));
     }
-    let program = pooler_program()?;
-    let (host, server_port) = server.tcp();
-    let port = free_port()?;
-    let settings = settings(&host, server_port, port, database);
-    let users = users(logins);
-    let mut bouncer = blocking(move || Bouncer::start(&program, &settings, &users)).await?;
     let Some(login) = logins.first() else {
         return Err(Error::Usage("a pooler wants somebody to log in".to_owned()));
     };
-    let address = Address::tcp("127.0.0.1", port);
-    let options = address.options(login, database).statement_cache_capacity(0);
-    connected(&options, START_LIMIT, &mut bouncer).await?;
+    let program = pooler_program()?;
+    let (host, server_port) = server.tcp();
+    let users = users(logins);
+    let mut tries = 0;
+    let (bouncer, port) = loop {
+        tries += 1;
+        let port = free_port()?;
+        let settings = settings(&host, server_port, port, database);
+        let (program, users) = (program.clone(), users.clone());
+        let mut bouncer = blocking(move || Bouncer::start(&program, &settings, &users)).await?;
+        let address = Address::tcp("127.0.0.1", port);
+        let options = address.options(login, database).statement_cache_capacity(0);
+        match connected(&options, START_LIMIT, &mut bouncer).await {
+            Ok(_) => break (bouncer, port),
+            // Somebody else took the port in between.
+            Err(error) if tries < 5 && error.to_string().contains("already in use") => {}
+            Err(error) => return Err(error),
+        }
+    };
     bouncer.keep(purpose)?;
     Ok(Pooler {
-        address: (address.host, port),
+        address: ("127.0.0.1".to_owned(), port),
         database: database.to_owned(),
     })
 }

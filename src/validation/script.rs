@@ -22,7 +22,7 @@ fn expressions(suite: &Suite, facts: &str) -> String {
     )
     .replace("$suite$", &format!("{}::text", literal(suite.id)))
     // What the user said comes last: nothing in it is replaced.
-    .replace("$facts$", &facts)
+    .replace("$facts$", facts)
 }
 
 /// What opens the transaction that a suite is asked in. It is the transaction that reads alone, and not the session: behind a

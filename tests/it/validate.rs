@@ -232,11 +232,10 @@ fn printed(output: &Output) -> BTreeSet<(String, String)> {
             let (object, _) = item.split_once(": ").unwrap();
             found.insert((suite.clone(), object.to_owned()));
         } else {
-            suite = line
-                .split_whitespace()
+            line.split_whitespace()
                 .nth(1)
                 .unwrap_or_default()
-                .to_owned();
+                .clone_into(&mut suite);
         }
     }
     found
@@ -319,6 +318,12 @@ async fn nothing_is_written_and_nothing_is_green_that_was_not_looked_at() {
     let said = text(&output.stdout);
     assert!(said.contains("row-level security policy"), "{said}");
     assert!(!format!("{output:?}").contains("sesame"));
+    // As a run's, its report is merged with others, and its suites are explained.
+    stage.folder.write("report.json", &output.stdout);
+    let merged = watertight(&stage.folder, &["report", "merge", "report.json"], &[]);
+    assert_eq!(merged.status.code(), Some(4), "{}", text(&merged.stderr));
+    let output = watertight(&stage.folder, &["explain", "isolation"], &[]);
+    assert!(text(&output.stdout).contains("no row refers to another tenant's"));
     // Without a URL there is nothing to validate.
     let output = watertight(&stage.folder, &["validate"], &[]);
     assert_eq!(output.status.code(), Some(2));
