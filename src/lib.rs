@@ -40,6 +40,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod document;
 mod error;
 pub mod fixtures;
 pub mod generate;
@@ -55,6 +56,7 @@ pub mod report;
 pub mod run;
 pub mod server;
 pub mod tenancy;
+pub mod validation;
 
 pub use error::{Error, Interference, MigrationError, Result};
 pub use harness::Harness;

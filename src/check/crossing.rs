@@ -7,7 +7,7 @@ use crate::model::{Catalog, Class, ForeignKey, RelationName, Table, Tenancy, quo
 ///
 /// A key that pairs the tenant columns can't name another tenant's row where it is checked. Where it is not (NOT ENFORCED,
 /// a NULL in it, triggers that are off), the rest of its columns may: a row that names nothing of its own tenant so.
-pub(super) fn count(
+pub(crate) fn count(
     catalog: &Catalog,
     tenancy: &Tenancy,
     child: &RelationName,

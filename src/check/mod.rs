@@ -33,6 +33,7 @@ mod witness;
 pub use again::is_guardable;
 pub use attempts::{LAYOUTS, WORLDS};
 pub use checks::ALL;
+pub(crate) use crossing::count as crossing_rows;
 pub use page::Page;
 pub use shadow::shadow_policies;
 pub use witness::not_ours;

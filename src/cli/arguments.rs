@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::activity;
 use super::backup::BackupCommand;
 use super::restore::Restore;
+use super::up::{DownOptions, UpOptions};
+use super::validate::Validate;
 use crate::config::CommandLine;
 
 /// Proves, by attack and not by reading, that no organisation in a shared Postgres database can reach another
@@ -66,6 +69,21 @@ pub(super) enum Command {
     },
     /// Replace a database by what a backup holds, once that is known to be all there; the old one is kept
     Restore(Restore),
+    /// Ask a database that is in use what can be said of it without writing to it: twelve suites over catalog and rows
+    ///
+    /// No attacks: rows that crossed already are looked for. Exit status as `test-db`; what a suite reads off the catalog
+    /// fails it, as there is nothing else to fail by. `[[allow]]` holds here, too, by the suite's id or that of the check
+    /// that looks at the same.
+    Validate(Validate),
+    /// Start a database for development, migrated and seeded, with `PgBouncer` in front of it; it stays
+    Up(UpOptions),
+    /// Remove what `up` started
+    Down(DownOptions),
+    /// Show who is connected to a server, by role and organisation, and what they wait for
+    ///
+    /// The organisation is known where the application says it in its `application_name`, as `organisation=<id>`: Postgres
+    /// shows nobody the settings of another session. No statements are shown.
+    Activity(activity::Options),
     /// Remove what earlier runs left: servers, containers, folders
     Clean {
         /// Only say what would be removed

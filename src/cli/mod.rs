@@ -1,5 +1,6 @@
 //! The command line, for the `watertight` binary and for every workspace's own xtask.
 
+mod activity;
 mod arguments;
 mod backup;
 mod call;
@@ -17,6 +18,8 @@ mod seed;
 mod show;
 mod signal;
 mod test_db;
+mod up;
+mod validate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -118,8 +121,14 @@ async fn run(command: Command) -> Result<u8> {
             let as_json = format == DoctorFormat::Json;
             signal::or_interrupted(Box::pin(doctor::run(as_json))).await
         }
+        Command::Activity(options) => signal::or_interrupted(activity::run(options)).await,
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
+        Command::Up(options) => signal::or_interrupted(Box::pin(up::up(options))).await,
+        Command::Down(options) => signal::or_interrupted(up::down(options)).await,
+        Command::Validate(options) => {
+            signal::or_interrupted(Box::pin(validate::run(options))).await
+        }
         Command::Explain { check } => explain::run(&check),
     }
 }

@@ -24,6 +24,8 @@ mod settle;
 mod shrink;
 mod survey;
 mod trial;
+mod up;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +37,8 @@ pub use migrate::MigrationsChecked;
 pub use operations::BackedUp;
 pub use seed::Seeded;
 pub use survey::Survey;
+pub use up::Up;
+pub use validate::Validated;
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -554,19 +558,11 @@ impl Harness {
 
     /// What the report says of server, schema and rows.
     fn facts(&self, server: &Server, ground: &Ground) -> Report {
-        let tables: Vec<_> = ground.schema.catalog.roots().collect();
-        let mut schema = SchemaFacts {
-            tables: tables.len(),
-            columns: tables.iter().map(|table| table.columns.len()).sum(),
-            foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
-            policies: tables.iter().map(|table| table.policies.len()).sum(),
-            migrations: ground.migrations.describe(),
-            ..SchemaFacts::default()
-        };
-        for class in ground.schema.tenancy.classes.values() {
-            *schema.classes.entry(class.word().to_owned()).or_default() += 1;
-        }
-        schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
+        let schema = schema_facts(
+            &ground.schema.catalog,
+            &ground.schema.tenancy,
+            ground.migrations.describe(),
+        );
         Report {
             seed: ground.seed.to_string(),
             server: ServerFacts {
@@ -668,6 +664,24 @@ impl Harness {
             message,
         }
     }
+}
+
+/// What a schema holds.
+fn schema_facts(catalog: &Catalog, tenancy: &Tenancy, migrations: String) -> SchemaFacts {
+    let tables: Vec<_> = catalog.roots().collect();
+    let mut schema = SchemaFacts {
+        tables: tables.len(),
+        columns: tables.iter().map(|table| table.columns.len()).sum(),
+        foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
+        policies: tables.iter().map(|table| table.policies.len()).sum(),
+        migrations,
+        ..SchemaFacts::default()
+    };
+    for class in tenancy.classes.values() {
+        *schema.classes.entry(class.word().to_owned()).or_default() += 1;
+    }
+    schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
+    schema
 }
 
 /// What the checks look for, by their ids.

@@ -74,7 +74,7 @@ impl Harness {
     }
 
     /// Fills a new database; its name.
-    async fn fill_new(
+    pub(super) async fn fill_new(
         &self,
         server: &Server,
         databases: &mut Databases<'_>,

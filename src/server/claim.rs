@@ -29,6 +29,8 @@ pub(super) struct Dead {
     pub(super) container: bool,
     /// Whether its owner left it on purpose.
     pub(super) kept: bool,
+    /// What it was left for.
+    pub(super) purpose: Option<String>,
     /// How the server is found that its owner left to others.
     pub(super) shared: Option<Note>,
     entry: PathBuf,
@@ -91,8 +93,11 @@ impl Claim {
         self.stays = false;
     }
 
-    /// Leaves everything where it is, to be removed by `clean` and by nothing else.
-    pub(super) fn keep(&mut self) -> Result<()> {
+    /// Leaves everything where it is, to be removed by `clean`, or by who knows the purpose, a line of text.
+    pub(super) fn keep(&mut self, purpose: Option<&str>) -> Result<()> {
+        if let Some(purpose) = purpose {
+            self.write(&format!("for {purpose}"))?;
+        }
         self.write("kept")?;
         self.kept = true;
         Ok(())
@@ -144,6 +149,10 @@ impl Dead {
             paths,
             container: says("container"),
             kept: says("kept"),
+            purpose: text
+                .lines()
+                .find_map(|line| line.strip_prefix("for "))
+                .map(str::to_owned),
             shared: text.lines().find_map(Note::read),
             id,
             entry,

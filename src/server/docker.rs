@@ -214,8 +214,8 @@ impl Holder for DockerServer {
         Box::pin(async move { self.remove().await })
     }
 
-    fn keep(mut self: Box<Self>) -> Result<()> {
-        self.claim.keep()?;
+    fn keep(mut self: Box<Self>, purpose: Option<&str>) -> Result<()> {
+        self.claim.keep(purpose)?;
         std::mem::forget(self.container.take());
         Ok(())
     }

@@ -27,6 +27,26 @@ pub(super) async fn remove(all: bool) -> Result<Vec<String>> {
     Ok(lines)
 }
 
+/// Removes what was kept for a purpose, and nothing else; a line for each thing.
+pub(super) async fn remove_for(purpose: &str) -> Result<Vec<String>> {
+    let registry = Registry::open()?;
+    let mut lines = Vec::new();
+    for dead in registry.dead(true) {
+        if dead.purpose.as_deref() == Some(purpose) {
+            lines.extend(remove_one(dead).await);
+        }
+    }
+    Ok(lines)
+}
+
+/// Whether something is kept for a purpose.
+pub(super) fn is_kept_for(purpose: &str) -> Result<bool> {
+    let kept = Registry::open()?.look();
+    Ok(kept
+        .iter()
+        .any(|dead| dead.purpose.as_deref() == Some(purpose)))
+}
+
 /// What [`remove`] would remove with `all`, a line for each thing.
 pub(super) async fn find() -> Result<Vec<String>> {
     let registry = Registry::open()?;

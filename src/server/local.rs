@@ -196,13 +196,13 @@ impl Holder for LocalServer {
         })
     }
 
-    fn keep(self: Box<Self>) -> Result<()> {
+    fn keep(self: Box<Self>, purpose: Option<&str>) -> Result<()> {
         let Self {
             postmaster,
             mut claim,
             ..
         } = *self;
-        claim.keep()?;
+        claim.keep(purpose)?;
         std::mem::forget(postmaster);
         Ok(())
     }
@@ -223,7 +223,7 @@ impl Holder for LocalServer {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())

@@ -23,6 +23,7 @@ mod images;
 mod leftovers;
 mod local;
 mod note;
+mod pooler;
 mod process;
 mod programs;
 mod provider;
@@ -38,6 +39,7 @@ use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
 pub use doctor::{Sign, State, examine};
+pub use pooler::{Pooler, pool, pooler_program};
 pub(crate) use process::Group;
 pub use programs::programs;
 use provider::Provider;
@@ -167,6 +169,23 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
 /// Where there is no folder to look in.
 pub async fn clean() -> Result<Vec<String>> {
     leftovers::remove(true).await
+}
+
+/// Removes what was kept for a purpose by [`Server::keep_for`] and [`pool`], and nothing else. Returns a line for each thing
+/// removed, or that could not be.
+///
+/// # Errors
+/// Where there is no folder to look in.
+pub async fn remove_kept(purpose: &str) -> Result<Vec<String>> {
+    leftovers::remove_for(purpose).await
+}
+
+/// Whether something is kept for a purpose.
+///
+/// # Errors
+/// Where there is no folder to look in.
+pub fn is_kept_for(purpose: &str) -> Result<bool> {
+    leftovers::is_kept_for(purpose)
 }
 
 /// What [`clean`] would remove: a line for each thing. Changes nothing.

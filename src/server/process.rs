@@ -84,13 +84,21 @@ pub(super) struct Found {
     pub(super) program: String,
 }
 
-/// Ends every `postgres` and `initdb` whose data folder is inside a folder, and waits until they are gone.
+/// The program of the pooler.
+pub(super) const POOLER: &str = "pgbouncer";
+
+/// Ends every `postgres`, `initdb` and `pgbouncer` whose files are inside a folder, and waits until they are gone.
 /// Nothing else is touched, whatever it does in there.
 pub(super) fn end_all_in(folder: &Path) -> Vec<Found> {
     let found = find_in(folder);
     for process in &found {
-        // For a postmaster SIGQUIT is immediate shutdown, children and shared memory included.
-        signal("QUIT", &process.pid.to_string());
+        // For a postmaster SIGQUIT is immediate shutdown, children and shared memory included; for PgBouncer SIGTERM is.
+        let immediate = if process.program == POOLER {
+            "TERM"
+        } else {
+            "QUIT"
+        };
+        signal(immediate, &process.pid.to_string());
     }
     let started = Instant::now();
     while found.iter().any(|process| works_in(process.pid, folder)) {
@@ -120,11 +128,16 @@ fn works_in(pid: u32, folder: &Path) -> bool {
     command_line(pid).is_some_and(|words| program_in(&words, folder).is_some())
 }
 
-/// `postgres -D FOLDER/…` or `initdb -D FOLDER/…`; not what a server calls its sessions.
+/// `postgres -D FOLDER/…`, `initdb -D FOLDER/…` or `pgbouncer FOLDER/…`; not what a server calls its sessions.
 fn program_in(words: &[String], folder: &Path) -> Option<String> {
     let program = Path::new(words.first()?).file_name()?.to_str()?;
-    let data = words.iter().skip_while(|word| *word != "-D").nth(1)?;
-    let ours = matches!(program, "postgres" | "initdb") && Path::new(data).starts_with(folder);
+    let files = if program == POOLER {
+        words.get(1)?
+    } else {
+        words.iter().skip_while(|word| *word != "-D").nth(1)?
+    };
+    let known = matches!(program, "postgres" | "initdb" | POOLER);
+    let ours = known && Path::new(files).starts_with(folder);
     ours.then(|| program.to_owned())
 }
 
@@ -205,6 +218,11 @@ mod tests {
             ours("/usr/bin/postgres -D /var/lib/postgresql/15/main"),
             None
         );
+        assert_eq!(
+            ours("/usr/sbin/pgbouncer /dev/shm/watertight-0/abc/pgbouncer.ini").as_deref(),
+            Some("pgbouncer")
+        );
+        assert_eq!(ours("pgbouncer /etc/pgbouncer/pgbouncer.ini"), None);
         assert_eq!(ours("tail -f /dev/shm/watertight-0/abc/log"), None);
         assert_eq!(ours("ls -D /dev/shm/watertight-0/abc"), None);
     }

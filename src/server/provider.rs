@@ -31,8 +31,8 @@ pub(super) trait Holder: Send + Sync {
     /// Removes all of it.
     fn stop(self: Box<Self>) -> Boxed<'static, Result<()>>;
 
-    /// Leaves it running, to be removed by `clean` alone.
-    fn keep(self: Box<Self>) -> Result<()>;
+    /// Leaves it running, to be removed by `clean`, or by who knows the purpose.
+    fn keep(self: Box<Self>, purpose: Option<&str>) -> Result<()>;
 
     /// Leaves it running, to be found by this note; it ends by itself.
     fn share(self: Box<Self>, note: &Note) -> Result<()>;
@@ -52,7 +52,7 @@ impl<T: Send + Sync> Holder for Lent<T> {
         Box::pin(async { Ok(()) })
     }
 
-    fn keep(self: Box<Self>) -> Result<()> {
+    fn keep(self: Box<Self>, _purpose: Option<&str>) -> Result<()> {
         Ok(())
     }
 

@@ -201,7 +201,16 @@ impl Server {
     /// # Errors
     /// Where that can't be written down; the server is removed then.
     pub fn keep(self) -> Result<()> {
-        self.holder.keep()
+        self.holder.keep(None)
+    }
+
+    /// As [`Server::keep`]; who knows the purpose, a line of text, can also remove it by
+    /// [`remove_kept`](super::remove_kept).
+    ///
+    /// # Errors
+    /// Where that can't be written down; the server is removed then.
+    pub fn keep_for(self, purpose: &str) -> Result<()> {
+        self.holder.keep(Some(purpose))
     }
 
     /// Leaves a server of our own to whoever asks for this key.

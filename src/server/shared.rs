@@ -57,7 +57,7 @@ impl Holder for Visited {
         Box::pin(async { Ok(()) })
     }
 
-    fn keep(self: Box<Self>) -> Result<()> {
+    fn keep(self: Box<Self>, _purpose: Option<&str>) -> Result<()> {
         Ok(())
     }
 

@@ -23,7 +23,7 @@ fn root() -> &'static Path {
 }
 
 /// A copy of the application's migrations, with these files beside or instead of them.
-fn application(files: &[(&str, &str)]) -> Folder {
+pub(crate) fn application(files: &[(&str, &str)]) -> Folder {
     let settings = fs::read_to_string(root().join("watertight.toml")).unwrap();
     let folder = Folder::new(&[("watertight.toml", &settings)]);
     for place in ["migrations", "fixtures/queries"] {

@@ -10,13 +10,15 @@ use watertight::check;
 const DATA: &str = "model";
 
 /// No clock, no environment, no connection: know the data, and the check the oracle of queries.
-const PURE: [(&str, &[&str]); 6] = [
+const PURE: [(&str, &[&str]); 8] = [
     ("tenancy", &[]),
     ("generate", &[]),
     ("query", &[]),
     ("check", &["query"]),
     ("mutate", &["query"]),
     ("report", &[]),
+    ("validation", &["check"]),
+    ("document", &["validation"]),
 ];
 
 /// Know the data, errors, and the I/O rooms that they stand on.

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use watertight::check;
+use watertight::config::{self, CommandLine};
+use watertight::harness::Validated;
+use watertight::{Harness, check, document};
 
 /// Options of `docs`.
 #[derive(Args)]
@@ -13,19 +15,35 @@ pub(crate) struct Options {
     /// Write nothing: fail where a document is not what would be written
     #[arg(long)]
     check: bool,
+    /// Where the disposable database is that documents are read off: local, docker or auto
+    #[arg(long, value_name = "KIND", default_value = "local")]
+    server: String,
 }
 
 /// A document: where it lies in the repository, and what it says.
 struct Document {
     path: &'static str,
-    text: fn() -> String,
+    text: fn(&Validated) -> String,
 }
 
 /// All of them; a new one is one entry.
-const DOCUMENTS: &[Document] = &[Document {
-    path: "docs/CHECKS.md",
-    text: checks,
-}];
+const DOCUMENTS: &[Document] = &[
+    Document {
+        path: "docs/CHECKS.md",
+        text: |_| checks(),
+    },
+    Document {
+        path: "docs/ERD.md",
+        text: diagram,
+    },
+    Document {
+        path: "docs/VALIDATION.md",
+        text: record,
+    },
+];
+
+/// The line that may differ from machine to machine: which server was at hand.
+const PROVED_ON: &str = "Proved on PostgreSQL ";
 
 /// Writes every document that is not current, or says which are stale.
 ///
@@ -33,7 +51,8 @@ const DOCUMENTS: &[Document] = &[Document {
 /// A document is stale under `--check`, or can't be read or written.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let root = root();
-    let stale = stale(&root)?;
+    let validated = validated(&root, &options.server)?;
+    let stale = stale(&root, &validated)?;
     if options.check {
         return match stale.as_slice() {
             [] => Ok(()),
@@ -47,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         let path = root.join(document.path);
         let folder = path.parent().unwrap_or(&root);
         fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, (document.text)()))
+            .and_then(|()| fs::write(&path, (document.text)(&validated)))
             .map_err(|error| format!("could not write {}: {error}", path.display()))?;
         println!("wrote {}", document.path);
     }
@@ -64,8 +83,23 @@ fn paths(documents: &[&Document]) -> String {
     paths.join(", ")
 }
 
+/// The reference application, migrated and seeded on a disposable server, and what the validation suites say of it.
+fn validated(root: &Path, server: &str) -> Result<Validated, String> {
+    let settings = config::load(CommandLine {
+        config: Some(root.join("watertight.toml")),
+        options: vec![("server", vec![server.to_owned()])],
+        command: Vec::new(),
+    })
+    .map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let harness = Harness::new(settings);
+    runtime
+        .block_on(Box::pin(harness.documented(&|_| ())))
+        .map_err(|error| error.to_string())
+}
+
 /// The documents below this folder that are missing or say something else.
-fn stale(root: &Path) -> Result<Vec<&'static Document>, String> {
+fn stale(root: &Path, validated: &Validated) -> Result<Vec<&'static Document>, String> {
     let mut stale = Vec::new();
     for document in DOCUMENTS {
         let path = root.join(document.path);
@@ -74,11 +108,43 @@ fn stale(root: &Path) -> Result<Vec<&'static Document>, String> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(format!("could not read {}: {error}", path.display())),
         };
-        if there != Some((document.text)()) {
+        let now = (document.text)(validated);
+        if there.is_none_or(|there| settled(&there) != settled(&now)) {
             stale.push(document);
         }
     }
     Ok(stale)
+}
+
+/// The text without the line that says on which version it was written.
+fn settled(text: &str) -> Vec<&str> {
+    let lines = text.lines();
+    lines.filter(|line| !line.starts_with(PROVED_ON)).collect()
+}
+
+/// Tables and relations of the reference application.
+fn diagram(validated: &Validated) -> String {
+    format!(
+        "<!-- Written by `cargo xtask docs` from the catalog of a migrated database. -->\n\n\
+         # Tables and relations\n\n\
+         The reference application's, as its migrations make them. In brackets stands whose a table's rows are: *root* is \
+         the\ntable of organisations, *scoped* has the organisation's column, *linked* is seen through a scoped table, and \
+         *shared* is\nread by everyone.\n\n{}",
+        document::diagram(&validated.catalog, &validated.tenancy)
+    )
+}
+
+/// What the validation suites prove of the reference application.
+fn record(validated: &Validated) -> String {
+    format!(
+        "<!-- Written by `cargo xtask docs` from a run of the suites over a migrated, seeded database. -->\n\n\
+         # Validation\n\n\
+         `cargo xtask validate` asks these suites of any database, without writing to it. This is what they said of the \
+         reference\napplication's, with notes counted as wrong (`--strict`). Rows were seeded for several organisations.\n\n\
+         {PROVED_ON}{}.\n\n{}",
+        validated.report.major(),
+        document::record(&validated.report)
+    )
 }
 
 /// The pages of all checks, as `explain` shows them.
@@ -126,11 +192,15 @@ fn fenced(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use watertight::model::{Catalog, Report, Tenancy};
+
     use super::*;
 
     #[test]
     fn what_is_committed_is_current() {
-        let stale = stale(&root()).unwrap();
+        let root = root();
+        let validated = validated(&root, "local").unwrap();
+        let stale = stale(&root, &validated).unwrap();
         assert!(
             stale.is_empty(),
             "run `cargo xtask docs`: {}",
@@ -140,15 +210,26 @@ mod tests {
 
     #[test]
     fn a_document_that_is_missing_or_differs_is_stale() {
+        let validated = Validated {
+            catalog: Catalog::default(),
+            tenancy: Tenancy::default(),
+            report: Report::default(),
+        };
+        let stale = |folder: &Path| stale(folder, &validated).unwrap();
         let folder = std::env::temp_dir().join(format!("watertight-docs-{}", std::process::id()));
         fs::create_dir_all(folder.join("docs")).unwrap();
-        assert_eq!(stale(&folder).unwrap().len(), DOCUMENTS.len());
+        assert_eq!(stale(&folder).len(), DOCUMENTS.len());
         for document in DOCUMENTS {
-            fs::write(folder.join(document.path), (document.text)()).unwrap();
+            fs::write(folder.join(document.path), (document.text)(&validated)).unwrap();
         }
-        assert!(stale(&folder).unwrap().is_empty());
+        assert!(stale(&folder).is_empty());
         fs::write(folder.join("docs/CHECKS.md"), "# Checks\n").unwrap();
-        assert_eq!(paths(&stale(&folder).unwrap()), "docs/CHECKS.md");
+        assert_eq!(paths(&stale(&folder)), "docs/CHECKS.md");
+        // Another server at hand makes no document stale.
+        fs::write(folder.join("docs/CHECKS.md"), checks()).unwrap();
+        let text = record(&validated).replace(PROVED_ON, &format!("{PROVED_ON}99"));
+        fs::write(folder.join("docs/VALIDATION.md"), text).unwrap();
+        assert!(stale(&folder).is_empty());
         fs::remove_dir_all(&folder).unwrap();
     }
 

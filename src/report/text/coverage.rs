@@ -60,15 +60,17 @@ fn write_facts(page: &mut Page, report: &Report) {
         count(schema.policies, "policy", "policies"),
         format!("{}{tried}", count(schema.queries, "query", "queries")),
     ];
-    let seeded = format!(
-        "{} with {}",
-        count(
-            report.dataset.organisations,
-            "organisation",
-            "organisations"
-        ),
-        count(report.dataset.rows, "row", "rows")
-    );
+    // A database that was there has its own rows.
+    let dataset = report.dataset;
+    let seeded = if (dataset.organisations, dataset.rows) == (0, 0) {
+        String::new()
+    } else {
+        format!(
+            "{} with {}",
+            count(dataset.organisations, "organisation", "organisations"),
+            count(dataset.rows, "row", "rows")
+        )
+    };
     let server = match report.server.chosen.as_str() {
         "" => format!("{} {}", report.server.kind, report.server.version),
         chosen => chosen.to_owned(),

@@ -1,5 +1,6 @@
 //! Backups and the way back, by doing it: on a server with five organisations, and with everything that may go wrong.
 
+mod activity;
 mod backup;
 mod faults;
 mod restore;
