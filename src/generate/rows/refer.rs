@@ -76,13 +76,7 @@ impl<'a> Maker<'a> {
         {
             return Ok(());
         }
-        let all = 0..parents.len();
-        let spared = all.len() > 1 && tried < all.len();
-        let is_open = |parent: &usize| !(spared && parents.bare.contains(parent));
-        let mut open: Vec<usize> = all.clone().filter(is_open).collect();
-        if open.is_empty() {
-            open.extend(all);
-        }
+        let open = parents.open(tried < parents.len());
         let open = among(draft, number, open, parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
@@ -119,12 +113,12 @@ impl<'a> Maker<'a> {
             draft.forget(column);
         }
         let parents = self.parents(draft, key);
-        let (first, open) = among(draft, number, parents.len(), parents.len());
-        let start = draft
-            .dice(self.genes.seed.number, &key.key.name)
-            .below(open.max(1));
-        let found =
-            (0..open).any(|step| parents.give(draft, number, key, first + (start + step) % open));
+        let open = among(draft, number, parents.open(true), parents.len());
+        let mut dice = draft.dice(self.genes.seed.number, &key.key.name);
+        let start = dice.below(open.len().max(1));
+        let (behind, ahead) = open.split_at(start);
+        let mut open = ahead.iter().chain(behind);
+        let found = open.any(|parent| parents.give(draft, number, key, *parent));
         if !found {
             draft.release(column);
         }
@@ -236,6 +230,15 @@ struct Parents<'m> {
 impl Parents<'_> {
     fn len(&self) -> usize {
         self.made.len() + self.existing.len()
+    }
+
+    /// Those that have their turn: without the bare ones, where these are to be spared and there are others.
+    fn open(&self, spares: bool) -> Vec<usize> {
+        let all = 0..self.len();
+        let spared = all.len() > 1 && spares;
+        let is_open = |parent: &usize| !(spared && self.bare.contains(parent));
+        let open: Vec<usize> = all.clone().filter(is_open).collect();
+        if open.is_empty() { all.collect() } else { open }
     }
 
     /// Lets the draft refer to the parent of this number. Returns whether the parent is there and fits what was decided
