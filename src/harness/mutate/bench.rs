@@ -5,7 +5,7 @@ use sqlx::Connection as _;
 
 use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
-use crate::model::{Access, Catalog, Query, Tenancy, Worlds};
+use crate::model::{Access, Catalog, Focus, Query, Tenancy, Worlds};
 use crate::mutate::Rows;
 use crate::run::{Arena, Late};
 use crate::server::Server;
@@ -70,7 +70,7 @@ impl<'a> Bench<'a> {
             &ground.schema.tenancy,
             &ground.worlds,
         );
-        bench.before = bench.judge(databases, &place, scene, &|_| true).await?;
+        bench.before = bench.judge(databases, &place, scene).await?;
         Ok(bench)
     }
 
@@ -89,6 +89,7 @@ impl<'a> Bench<'a> {
             tenancy,
             worlds,
             queries: self.queries,
+            focus: &Focus::All,
         }
     }
 
@@ -122,7 +123,10 @@ impl<'a> Bench<'a> {
             catalog: scene.catalog,
             tenancy: scene.tenancy,
             worlds: scene.worlds,
-            shadow: crate::check::shadow_policies(scene),
+            shadow: match scene.queries {
+                [] => Vec::new(),
+                _ => crate::check::shadow_policies(scene),
+            },
             timeout: u32::try_from(self.harness.settings().run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
