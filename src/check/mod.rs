@@ -29,6 +29,7 @@ mod scan;
 mod shadow;
 mod ways;
 mod witness;
+mod writes;
 
 pub use again::is_guardable;
 pub use attempts::{LAYOUTS, WORLDS};
