@@ -33,7 +33,7 @@ pub use case::{
 };
 pub use catalog::{
     Action, Catalog, CheckConstraint, Column, Definer, ForeignKey, Generated, Index, IndexKey,
-    Policy, Role, Sequence, Table, Type, TypeKind, View,
+    Policy, Publication, Role, Sequence, Table, Type, TypeKind, View,
 };
 pub use counterexample::{Counterexample, ShrinkLimits};
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};

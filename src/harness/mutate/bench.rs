@@ -143,7 +143,8 @@ impl<'a> Bench<'a> {
         let tight = databases.clone_of(&self.template).await?;
         let mut connection = connect(&databases.administrator(&tight)).await?;
         execute(&mut connection, &unique.join(" ")).await?;
-        let (_, worlds) = self.worlds(&mut connection).await?;
+        let focus = Focus::Objects(Vec::new());
+        let (_, worlds) = self.worlds(&mut connection, &focus).await?;
         connection.close().await.doing("close a connection")?;
         databases.drop_clone(&tight).await?;
         let seeded = databases.clone_of(&self.template).await?;
@@ -180,13 +181,16 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Reads a mutated schema, and makes and loads rows for it as for the original.
+    /// Reads a mutated schema, and makes and loads rows for it as for the original: those that queries look for only
+    /// where `focus` includes the queries.
     pub(super) async fn worlds(
         &self,
         connection: &mut sqlx::PgConnection,
+        focus: &Focus,
     ) -> Result<(Schema, Worlds)> {
         let schema = self.schema(connection).await?;
-        let queries = Some(self.queries).filter(|queries| !queries.is_empty());
+        let asked = matches!(focus, Focus::All) && !self.queries.is_empty();
+        let queries = asked.then_some(self.queries);
         let genes = self
             .harness
             .genes_for(self.ground.seed, &schema.catalog, queries);

@@ -62,7 +62,7 @@ impl Bench<'_> {
                 Fate::Unmade("it is none of a schema".to_owned()),
             ));
         };
-        let mut staged = match self.stage(databases, sql, *rows).await? {
+        let mut staged = match self.stage(databases, sql, *rows, &mutant.touches).await? {
             Made::Yes(staged) => staged,
             Made::No(why) => return Ok(tried(mutant, Fate::Unmade(why))),
         };
@@ -106,7 +106,7 @@ impl Bench<'_> {
             return Ok(tried(mutant, Fate::Equivalent(why.to_owned())));
         }
         // All of it, with rows of its own: what survives this survives a run.
-        let anew = match self.stage(databases, sql, Rows::Anew).await? {
+        let anew = match self.stage(databases, sql, Rows::Anew, &Focus::All).await? {
             Made::Yes(anew) => anew,
             Made::No(why) => return Ok(tried(mutant, Fate::Unmade(why))),
         };
@@ -122,12 +122,13 @@ impl Bench<'_> {
         })
     }
 
-    /// Makes a mutant, with the rows that it begins with or with rows of its own.
+    /// Makes a mutant, with the rows that it begins with or with rows of its own for what is looked at.
     pub(super) async fn stage(
         &self,
         databases: &mut Databases<'_>,
         sql: &str,
         rows: Rows,
+        focus: &Focus,
     ) -> Result<Made<Staged<'_>>> {
         if let Some((seeded, worlds)) = self.begins_with(rows) {
             let name = databases.clone_of(seeded).await?;
@@ -150,7 +151,7 @@ impl Bench<'_> {
         let refused = change(&mut connection, sql).await?;
         let made = match refused {
             Some(why) => Made::No(why),
-            None => match self.worlds(&mut connection).await {
+            None => match self.worlds(&mut connection, focus).await {
                 Ok((schema, worlds)) => Made::Yes((schema, worlds)),
                 // What the server refuses of its rows is said of this mutant, and the others are tried.
                 Err(error @ (Error::Server(_) | Error::Database { .. })) => {
