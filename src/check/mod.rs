@@ -29,6 +29,7 @@ mod scan;
 mod shadow;
 mod ways;
 mod witness;
+mod writes;
 
 pub use again::is_guardable;
 pub use attempts::{LAYOUTS, WORLDS};
@@ -38,7 +39,9 @@ pub use page::Page;
 pub use shadow::shadow_policies;
 pub use witness::not_ours;
 
-use crate::model::{Case, Catalog, Cell, Observation, Query, Stage, Tenancy, Verdict, Worlds};
+use crate::model::{
+    Case, Catalog, Cell, Focus, Observation, Query, Stage, Table, Tenancy, Verdict, Worlds,
+};
 
 /// What a check sees.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,16 @@ pub struct Scene<'a> {
     pub worlds: &'a Worlds,
     /// The application's queries.
     pub queries: &'a [Query],
+    /// The objects that cases are planned for; a plan may have others too.
+    pub focus: &'a Focus,
+}
+
+impl<'a> Scene<'a> {
+    /// The tables that cases are planned for.
+    fn tables(self) -> impl Iterator<Item = &'a Table> {
+        let tables = self.catalog.roots();
+        tables.filter(move |table| self.focus.concerns(&table.name))
+    }
 }
 
 /// One way in which rows can cross tenants.

@@ -62,6 +62,11 @@ pub(super) fn owned_tables(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &C
     })
 }
 
+/// Those of them that cases are planned for.
+pub(super) fn planned_tables(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &Class)> {
+    owned_tables(scene).filter(move |(table, _)| scene.focus.concerns(&table.name))
+}
+
 /// An attempt of the application.
 pub(super) fn attempt(
     purpose: Purpose,

@@ -25,9 +25,9 @@ pub(super) fn tenant_pair<'a>(
     key.pairs().find(|pair| *pair == (own, theirs))
 }
 
-/// The keys that can cross tenants, and their tables.
+/// The keys that can cross tenants, and their tables, of those that cases are planned for.
 pub(super) fn all(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &ForeignKey)> {
-    let tables = scene.catalog.roots();
+    let tables = scene.tables();
     tables
         .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
         .filter(move |(table, key)| outside(scene, table, key).is_none())

@@ -54,11 +54,12 @@ pub(super) async fn judge(
     judge_cases(arenas, scene, open, &queried, progress).await
 }
 
-/// The cases of all checks that are selected.
+/// The cases of all checks on what the scene is looked at for, that are selected.
 pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec<Case> {
     let checks = check::ALL.iter();
     let cases = checks.flat_map(|check| check.plan(scene));
-    cases.filter(|case| selected(case)).collect()
+    let wanted = cases.filter(|case| scene.focus.includes(&case.object));
+    wanted.filter(|case| selected(case)).collect()
 }
 
 /// Runs and judges cases, and finds which branches of these queries make a difference.

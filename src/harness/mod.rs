@@ -49,8 +49,8 @@ use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
 use crate::migration::{MigrationSet, Reading, Tool};
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Explained, Query, Regression, RelationName, Report, SchemaFacts,
-    ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
+    Catalog, Cell, DatasetFacts, Explained, Focus, Query, Regression, RelationName, Report,
+    SchemaFacts, ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
 use crate::run::{Arena, Late, load_all};
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
@@ -448,6 +448,7 @@ impl Harness {
             tenancy: &ground.schema.tenancy,
             worlds: &ground.worlds,
             queries: &sources.queries,
+            focus: &Focus::All,
         };
         let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
         let mut arenas = Vec::new();
@@ -548,6 +549,7 @@ impl Harness {
                 tenancy: &ground.schema.tenancy,
                 worlds: &ground.worlds,
                 queries: &[],
+                focus: &Focus::All,
             }),
             timeout: u32::try_from(self.settings.run.timeout.as_secs())
                 .unwrap_or(30)

@@ -16,8 +16,8 @@ pub use snapshot::snapshot;
 
 use crate::error::{Doing, Error, Result};
 use crate::model::{
-    Action, Catalog, CheckConstraint, Column, ForeignKey, Index, IndexKey, Policy, RelationName,
-    Role, Table,
+    Action, Catalog, CheckConstraint, Column, ForeignKey, Index, IndexKey, Policy, Publication,
+    RelationName, Role, Table,
 };
 
 /// Tables of the user: no system schemas, no members of extensions, not the harness's own schema.
@@ -211,6 +211,8 @@ struct RawTable {
     checks: Vec<CheckConstraint>,
     privileges: BTreeMap<String, Vec<String>>,
     triggers: Vec<String>,
+    notifying: Vec<String>,
+    published: Vec<Publication>,
 }
 
 impl RawTable {
@@ -233,6 +235,8 @@ impl RawTable {
             force_row_security: self.force_row_security,
             privileges: self.privileges,
             triggers: self.triggers,
+            notifying: self.notifying,
+            published: self.published,
             existing_rows: 0,
         }
     }
@@ -368,7 +372,16 @@ fn tables_sql() -> String {
                 FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x GROUP BY 1) p), '{{}}') AS privileges,
             coalesce((SELECT json_agg(w.name ORDER BY w.name) FROM (
                 SELECT g.tgname AS name FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
-                UNION ALL SELECT u.rulename FROM pg_rewrite u WHERE u.ev_class = c.oid AND u.ev_enabled <> 'D') w), '[]') AS triggers
+                UNION ALL SELECT u.rulename FROM pg_rewrite u WHERE u.ev_class = c.oid AND u.ev_enabled <> 'D') w), '[]') AS triggers,
+            coalesce((SELECT json_agg(w.name ORDER BY w.name) FROM (
+                SELECT g.tgname AS name, f.prosrc AS text FROM pg_trigger g JOIN pg_proc f ON f.oid = g.tgfoid
+                WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+                UNION ALL SELECT u.rulename, pg_get_ruledef(u.oid) FROM pg_rewrite u WHERE u.ev_class = c.oid AND u.ev_enabled <> 'D') w
+              WHERE w.text ~* '\\m(pg_)?notify\\M'), '[]') AS notifying,
+            coalesce((SELECT json_agg(json_build_object('name', p.pubname, 'filter', pg_get_expr(m.prqual, m.prrelid)) ORDER BY p.pubname)
+              FROM pg_publication p LEFT JOIN pg_publication_rel m ON m.prpubid = p.oid AND m.prrelid = c.oid
+              WHERE m.oid IS NOT NULL OR p.puballtables OR EXISTS (
+                SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = n.oid)), '[]') AS published
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
          LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace

@@ -238,6 +238,10 @@ pub struct Table {
     pub privileges: BTreeMap<String, Vec<String>>,
     /// Triggers and rules of the user's own that are on, in the order of their names.
     pub triggers: Vec<String>,
+    /// Those of them that send messages (`NOTIFY`).
+    pub notifying: Vec<String>,
+    /// The publications that it is part of, in the order of their names.
+    pub published: Vec<Publication>,
     /// How many rows the migrations left behind; counted up to a bound.
     pub existing_rows: usize,
 }
@@ -495,6 +499,15 @@ pub struct Policy {
     pub using: Option<String>,
     /// The rows that can be written; absent: as `using`.
     pub check: Option<String>,
+}
+
+/// A publication for logical replication, as a table is part of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Publication {
+    /// The publication's name.
+    pub name: String,
+    /// The rows that it sends; absent: all.
+    pub filter: Option<String>,
 }
 
 /// A role.

@@ -8,6 +8,7 @@ mod counterexample;
 mod dataset;
 mod datum;
 mod finding;
+mod focus;
 mod glob;
 mod held;
 mod hexadecimal;
@@ -33,12 +34,13 @@ pub use case::{
 };
 pub use catalog::{
     Action, Catalog, CheckConstraint, Column, Definer, ForeignKey, Generated, Index, IndexKey,
-    Policy, Role, Sequence, Table, Type, TypeKind, View,
+    Policy, Publication, Role, Sequence, Table, Type, TypeKind, View,
 };
 pub use counterexample::{Counterexample, ShrinkLimits};
 pub use dataset::{Canary, Cell, Dataset, Rows, WorldKind, Worlds, insert, value};
 pub use datum::{Datum, Kind};
 pub use finding::{Finding, Inconclusive, Place, Severity};
+pub use focus::Focus;
 pub use glob::glob;
 pub(crate) use hexadecimal::hexadecimal;
 pub use mutation::{Equivalent, Fate, Mutation, Named, Notice, Tried};

@@ -1,7 +1,7 @@
 //! Doors around the policies that are opened: views, functions, partitions, TRUNCATE.
 
-use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Definer, RelationName, quoted};
+use super::{Mutant, Original, Part, Rows};
+use crate::model::{Definer, Focus, RelationName, quoted};
 
 /// What opens a door for the application's role.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -21,7 +21,7 @@ fn tables(original: Original<'_>, role: &str) -> Vec<Mutant> {
         let object = table.name.to_string();
         let one = |operator, sql| {
             let part = Part::Table(table.name.clone());
-            let touches = Touches::Objects(vec![object.clone()]);
+            let touches = Focus::Objects(vec![object.clone()]);
             Mutant::new(operator, object.clone(), part, touches).made_by(sql, Rows::Same)
         };
         if table.row_security && !original.may(&table.privileges, "TRUNCATE") {
@@ -58,7 +58,7 @@ fn views(original: Original<'_>, role: &str) -> Vec<Mutant> {
             continue;
         }
         let one = |operator, sql| {
-            let touches = Touches::Objects(vec![name.to_string()]);
+            let touches = Focus::Objects(vec![name.to_string()]);
             let part = Part::View(name.clone());
             Mutant::new(operator, name.to_string(), part, touches).made_by(sql, Rows::Same)
         };
@@ -86,7 +86,7 @@ fn functions(original: Original<'_>, role: &str) -> Vec<Mutant> {
         callers.any(|caller| roles.contains(&caller.as_str()))
     };
     let one = |operator, function: &Definer, change: String| {
-        let touches = Touches::Objects(vec![function.object()]);
+        let touches = Focus::Objects(vec![function.object()]);
         let part = Part::Function(function.relation());
         Mutant::new(operator, function.object(), part, touches).made_by(change, Rows::Same)
     };

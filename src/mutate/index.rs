@@ -1,7 +1,7 @@
 //! Unique keys without the tenant, and indexes that do not begin with it.
 
-use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Class, Index, IndexKey, Table, quoted_list};
+use super::{Mutant, Original, Part, Rows};
+use crate::model::{Class, Focus, Index, IndexKey, Table, quoted_list};
 
 /// What is wrong with each index that the tenant is part of.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -10,7 +10,7 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
         for index in &table.indexes {
             let part = Part::Index(table.name.clone(), index.name.clone());
             let object = table.name.object(&index.name);
-            let touches = Touches::On(table.name.clone());
+            let touches = Focus::On(table.name.clone());
             if index.unique || index.exclusion {
                 let sql = without_tenant(original, table, index);
                 found.extend(sql.map(|sql| {

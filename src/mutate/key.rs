@@ -1,7 +1,7 @@
 //! Foreign keys with a defect.
 
-use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Action, Class, ForeignKey, Table, quoted, quoted_list};
+use super::{Mutant, Original, Part, Rows};
+use crate::model::{Action, Class, Focus, ForeignKey, Table, quoted, quoted_list};
 
 /// What is wrong with each key that carries the tenant.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -13,7 +13,7 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
             }
             let mutant = |operator| {
                 let part = Part::Constraint(table.name.clone(), key.name.clone());
-                let touches = Touches::On(table.name.clone());
+                let touches = Focus::On(table.name.clone());
                 Mutant::new(operator, table.name.object(&key.name), part, touches)
             };
             found.extend(without_tenant(original, table, key).map(|(sql, rows)| {

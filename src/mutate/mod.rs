@@ -11,7 +11,7 @@ mod query;
 mod role;
 mod tenant;
 
-use crate::model::{Access, Catalog, Class, Query, RelationName, Table, Tenancy};
+use crate::model::{Access, Catalog, Class, Focus, Query, RelationName, Table, Tenancy};
 
 /// What is mutated.
 #[derive(Clone, Copy, Debug)]
@@ -88,28 +88,6 @@ pub enum Change {
     Query(Box<Query>),
 }
 
-/// Which cases are tried first; all are where these notice nothing.
-#[derive(Clone, Debug)]
-pub enum Touches {
-    /// What is on this table: constraints, indexes, columns.
-    On(RelationName),
-    /// These objects by their names.
-    Objects(Vec<String>),
-}
-
-impl Touches {
-    /// Whether a case of this object is among them.
-    #[must_use]
-    pub fn includes(&self, object: &str) -> bool {
-        match self {
-            Self::On(table) => object
-                .strip_prefix(&table.to_string())
-                .is_some_and(|rest| rest.starts_with('.')),
-            Self::Objects(list) => list.iter().any(|one| one == object),
-        }
-    }
-}
-
 /// What a mutant is of, as it is looked for in migrations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -142,8 +120,8 @@ pub struct Mutant {
     pub detail: String,
     /// How it differs.
     pub change: Change,
-    /// What to try first.
-    pub touches: Touches,
+    /// What to try first; all is tried where that notices nothing.
+    pub touches: Focus,
     /// What it is of.
     pub part: Part,
     /// The objects that a finding may name: it, or the table whose policy is gone, the column whose key is.
@@ -155,7 +133,7 @@ pub struct Mutant {
 }
 
 impl Mutant {
-    fn new(operator: &'static str, object: String, part: Part, touches: Touches) -> Self {
+    fn new(operator: &'static str, object: String, part: Part, touches: Focus) -> Self {
         Self {
             operator,
             named: vec![object.clone()],

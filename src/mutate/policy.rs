@@ -1,7 +1,7 @@
 //! Row-level security that is off, gone or too wide.
 
-use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Access, Class, Policy, Table, literal, quoted};
+use super::{Mutant, Original, Part, Rows};
+use crate::model::{Access, Class, Focus, Policy, Table, literal, quoted};
 
 /// Commands that a policy may be for.
 const COMMANDS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
@@ -50,8 +50,8 @@ impl Guarded<'_> {
         commands.filter(|command| self.may(command)).collect()
     }
 
-    fn touches(self) -> Touches {
-        Touches::Objects(vec![self.table.name.to_string()])
+    fn touches(self) -> Focus {
+        Focus::Objects(vec![self.table.name.to_string()])
     }
 
     /// One of the table itself.

@@ -1,6 +1,7 @@
 //! Queries with a defect: `query` finds where.
 
-use super::{Change, Mutant, Original, Part, Touches};
+use super::{Change, Mutant, Original, Part};
+use crate::model::Focus;
 use crate::query::{deformed, is_tied};
 
 /// What is wrong with each query.
@@ -11,7 +12,7 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
         for (number, mut deformed) in all.into_iter().enumerate() {
             let object = format!("{} #{}", query.object, number + 1);
             deformed.query.object.clone_from(&object);
-            let touches = Touches::Objects(vec![object.clone()]);
+            let touches = Focus::Objects(vec![object.clone()]);
             let mut mutant = Mutant::new(deformed.kind, query.object.clone(), Part::Other, touches);
             mutant.detail = format!("line {}: {}", deformed.line, deformed.label);
             mutant.named = vec![object];

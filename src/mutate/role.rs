@@ -1,7 +1,7 @@
 //! A role of the application that row-level security does not hold for.
 
-use super::{Change, Mutant, Original, Part, Rows, Touches};
-use crate::model::quoted;
+use super::{Change, Mutant, Original, Part, Rows};
+use crate::model::{Focus, quoted};
 
 /// A superuser, one with BYPASSRLS, an owner.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -9,7 +9,7 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
         return Vec::new();
     };
     let role = quoted(&access.role);
-    let none = || Touches::Objects(Vec::new());
+    let none = || Focus::Objects(Vec::new());
     let mut found = Vec::new();
     for (operator, word) in [
         ("role-superuser", "SUPERUSER"),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Mutant, Original, Part, Rows, Touches};
-use crate::model::{Class, NullMeans, quoted, quoted_list};
+use super::{Mutant, Original, Part, Rows};
+use crate::model::{Class, Focus, NullMeans, quoted, quoted_list};
 
 /// NOT NULL is dropped from each tenant column. A primary key over it becomes a unique key, as it would not admit NULL.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
@@ -32,7 +32,7 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
             quoted(column)
         );
         let part = Part::Column(table.name.clone(), column.clone());
-        let touches = Touches::On(table.name.clone());
+        let touches = Focus::On(table.name.clone());
         let object = table.name.object(column);
         found.push(Mutant::new("tenant-nullable", object, part, touches).made_by(sql, Rows::Same));
     }

@@ -44,7 +44,7 @@ impl Check for CrossTenantReference {
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         let mut cases = Vec::new();
-        for table in scene.catalog.roots() {
+        for table in scene.tables() {
             for key in &table.foreign_keys {
                 let case = |way: Way, attempts| Case {
                     check: self.page().id,

@@ -40,8 +40,15 @@ impl Check for FunctionPastPolicies {
         if !applies(scene) {
             return Vec::new();
         }
+        let wanted = |definer: &Definer| scene.focus.includes(&definer.object());
+        let mut wanted = guarded(scene)
+            .filter(|(definer, _)| wanted(definer))
+            .peekable();
+        if wanted.peek().is_none() {
+            return Vec::new();
+        }
         let witness = theirs(scene);
-        guarded(scene)
+        wanted
             .map(|(definer, tables)| {
                 let query = query(definer);
                 let all = if may_call(scene, definer) {

@@ -24,7 +24,7 @@ impl Check for IndexWithoutTenant {
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         let mut cases = Vec::new();
-        for table in scene.catalog.roots() {
+        for table in scene.tables() {
             if !matches!(
                 scene.tenancy.classes.get(&table.name),
                 Some(Class::Scoped { .. })

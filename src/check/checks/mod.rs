@@ -16,11 +16,13 @@ mod function_past_policies;
 mod index_without_tenant;
 mod key_not_validated;
 mod mispaired_key;
+mod notify_reaches_other_tenants;
 mod nullable_tenant;
 mod optional_reference_refused;
 mod partition_past_policies;
 mod policy_in_prepared_plan;
 mod policy_too_wide;
+mod published_without_tenant;
 mod query_cost;
 mod query_interference;
 mod reference_without_key;
@@ -42,11 +44,13 @@ register! {
     index_without_tenant,
     key_not_validated,
     mispaired_key,
+    notify_reaches_other_tenants,
     nullable_tenant,
     optional_reference_refused,
     partition_past_policies,
     policy_in_prepared_plan,
     policy_too_wide,
+    published_without_tenant,
     query_cost,
     query_interference,
     reference_without_key,

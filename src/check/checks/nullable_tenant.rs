@@ -41,6 +41,7 @@ impl Check for NullableTenant {
             .tenancy
             .classes
             .iter()
+            .filter(|(name, _)| scene.focus.concerns(name))
             .filter_map(|(name, class)| match class {
                 Class::Scoped { column } => Some(Case {
                     check: self.page().id,

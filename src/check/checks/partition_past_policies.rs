@@ -1,6 +1,6 @@
 //! A partition that is read by its own name, where the policies of its root don't hold.
 
-use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated, revoke};
+use crate::check::policy::{applies, attempt, may, plain_case, planned_tables, repeated, revoke};
 use crate::check::row::tenant_is;
 use crate::check::{Check, Page, Scene};
 use crate::model::{Case, Context, Defect, Observation, Purpose, Severity, Table, Verdict};
@@ -33,7 +33,7 @@ impl Check for PartitionPastPolicies {
         }
         let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
         let tenant = scene.worlds.acting_tenant();
-        owned_tables(scene)
+        planned_tables(scene)
             .filter(|(table, _)| table.partitioned && table.row_security)
             .filter_map(|(root, _)| {
                 let owner = scene

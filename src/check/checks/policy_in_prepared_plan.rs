@@ -1,7 +1,7 @@
 //! A policy whose tenant is computed when a statement is prepared, and not when it is run.
 
 use crate::check::policy::{
-    applies, attempt, blamed, deciding, has_context, may, owned_tables, plain_case, repeated,
+    applies, attempt, blamed, deciding, has_context, may, plain_case, planned_tables, repeated,
 };
 use crate::check::row::tenant_is;
 use crate::check::{Check, Page, Scene};
@@ -40,7 +40,7 @@ impl Check for PolicyInPreparedPlan {
             return Vec::new();
         }
         let tenant = scene.worlds.acting_tenant();
-        owned_tables(scene)
+        planned_tables(scene)
             .filter(|(table, _)| table.row_security && may(scene, table, "SELECT"))
             .filter(|(table, _)| !deciding(scene, table, "SELECT").is_empty())
             .filter_map(|(table, _)| {

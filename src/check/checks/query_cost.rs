@@ -58,7 +58,9 @@ impl Check for QueryCost {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
-        let cases = scene.queries.iter().filter_map(|query| {
+        let queries = scene.queries.iter();
+        let wanted = queries.filter(|query| scene.focus.includes(&query.object));
+        let cases = wanted.filter_map(|query| {
             let executed = executed(scene, query, PLANNED)?;
             let statements = std::iter::once(BY_INDEX.to_owned()).chain(executed);
             Some(case(query, "", statements.collect()))

@@ -47,10 +47,10 @@ impl Check for QueryInterference {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
-        let shadow = shadow::worlds(scene);
-        scene
-            .queries
-            .iter()
+        let wanted = |query: &&Query| scene.focus.includes(&query.object);
+        let mut wanted = scene.queries.iter().filter(wanted).peekable();
+        let shadow = wanted.peek().and_then(|_| shadow::worlds(scene));
+        wanted
             .map(|query| {
                 let mut attempts = attempts(scene, query, None);
                 let shadow = shadow.iter();

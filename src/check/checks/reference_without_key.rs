@@ -39,7 +39,7 @@ impl Check for ReferenceWithoutKey {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
-        let tables = scene.catalog.roots();
+        let tables = scene.tables();
         tables
             .flat_map(|table| loose::of(scene, table))
             .map(|loose| Case {

@@ -35,11 +35,11 @@ impl Check for RowLevelSecurityRead {
             return Vec::new();
         }
         let mut cases = Vec::new();
-        let linked = scene.catalog.roots().filter_map(|table| {
+        let linked = scene.tables().filter_map(|table| {
             let class = scene.tenancy.classes.get(&table.name)?;
             matches!(class, Class::Linked { .. }).then_some((table, class))
         });
-        for (table, class) in policy::owned_tables(scene).chain(linked) {
+        for (table, class) in policy::planned_tables(scene).chain(linked) {
             let Some((own, others)) = counts(scene, table, class) else {
                 continue;
             };

@@ -1,13 +1,12 @@
 //! Rows that the application's role can write without being their tenant.
 
-use crate::check::policy::{self, Stranger, attempt, may, repeated};
-use crate::check::row::{
-    RowRef, acting, foreign, free_column, insert, is_one_a_parent, predicate, spare, update,
-};
+use crate::check::policy::{self, Stranger, may, repeated};
+use crate::check::row::{acting, is_one_a_parent};
+use crate::check::writes::{AS_STORED, BLANKET, COMMANDS, OWN_ROWS, attempts, kept};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Cell, Class, Context, Defect, Observation, Policy, Purpose, Severity, Table,
-    Verdict, literal, quoted,
+    Attempt, Case, Class, Context, Defect, Observation, Policy, Purpose, Refusal, Severity, Table,
+    Verdict, literal,
 };
 
 /// The check.
@@ -15,15 +14,6 @@ pub(crate) static CHECK: RowLevelSecurityWrite = RowLevelSecurityWrite;
 
 /// Writes to every table logged in as the application, in its own and in other contexts.
 pub(crate) struct RowLevelSecurityWrite;
-
-/// What is tried: the command, and a few words.
-const COMMANDS: [(&str, &str); 5] = [
-    ("INSERT", "insert"),
-    ("UPDATE", "update"),
-    ("DELETE", "delete"),
-    ("UPDATE", "move"),
-    ("UPDATE", "merge"),
-];
 
 impl Check for RowLevelSecurityWrite {
     fn page(&self) -> Page {
@@ -33,7 +23,9 @@ impl Check for RowLevelSecurityWrite {
             what: "Logged in as `[access] role` in the context of one organisation, rows of another are inserted, changed \
                    and\ndeleted, with and without a predicate, and a row of its own is moved to the other; then the same \
                    on its own rows\nwith no, an empty and a malformed context. The same statement on a row of its own, \
-                   in its own context, must work first.",
+                   in its own context, must work first.\nWhere a foreign key keeps the \
+                   row from being deleted, the policies let the statement reach it: as a control that is\nenough, and of \
+                   another's row it is a weakness.",
             why: "WITH CHECK may be wider than USING, and a command may have a policy of its own: what can't be read can \
                   still\nbe planted, overwritten or destroyed.",
             example: "CREATE POLICY people_insert ON people FOR INSERT WITH CHECK (true);",
@@ -47,7 +39,7 @@ impl Check for RowLevelSecurityWrite {
             return Vec::new();
         }
         let mut cases = Vec::new();
-        for (table, _) in policy::owned_tables(scene) {
+        for (table, _) in policy::planned_tables(scene) {
             for (_, way) in COMMANDS {
                 let mut subjects = vec![format!("{way} another")];
                 if way != "move" && policy::has_context(scene) {
@@ -103,7 +95,7 @@ impl Check for RowLevelSecurityWrite {
             return Verdict::NotApplicable("its unique keys leave no further row".to_owned());
         }
         let verdict = judge(scene, table, case, command, seen);
-        if matches!(verdict, Verdict::Leaked(_)) {
+        if matches!(&verdict, Verdict::Leaked(defect) if defect.severity == Severity::Leak) {
             return verdict;
         }
         // A row may stand in the way of its change for reasons of its own: others are tried.
@@ -120,7 +112,10 @@ impl Check for RowLevelSecurityWrite {
                 ..case.clone()
             }));
         }
-        // Another guard stopped the attack, as a row that refers to the deleted one does: not the policy.
+        if matches!(verdict, Verdict::Leaked(_)) {
+            return verdict;
+        }
+        // Another guard stopped the attack, as a CHECK does: not the policy.
         let wide = policy::always_true(scene, table, command);
         match wide.filter(|_| case.subject.ends_with(" another")) {
             Some(wide) => Verdict::Leaked(Box::new(always_true(scene, table, wide, command))),
@@ -131,22 +126,6 @@ impl Check for RowLevelSecurityWrite {
 
 /// So many rows are tried where the first says nothing.
 const ROWS: usize = 3;
-
-/// The attempts of a case over so many rows; none where the role lacks the privilege.
-fn attempts(scene: Scene<'_>, table: &Table, subject: &str, rows: usize) -> Vec<Attempt> {
-    let (way, context) = subject.split_once(' ').unwrap_or((subject, ""));
-    let command = COMMANDS.iter().find(|(_, word)| *word == way);
-    if !command.is_some_and(|(command, _)| may(scene, table, command)) {
-        return Vec::new();
-    }
-    match Stranger::ALL
-        .iter()
-        .find(|stranger| stranger.word() == context)
-    {
-        Some(stranger) => as_stranger(scene, table, way, *stranger, rows),
-        None => as_another(scene, table, way, rows),
-    }
-}
 
 /// A policy that holds for every row, though no attack through it worked.
 fn always_true(scene: Scene<'_>, table: &Table, wide: &Policy, command: &str) -> Defect {
@@ -202,6 +181,20 @@ fn judge(
             )));
         }
     }
+    // Without a predicate it may be an own row that is kept.
+    let mut attacks = pairs()
+        .filter(|(attempt, _)| attempt.purpose == Purpose::Attack && attempt.label != BLANKET);
+    let reached = attacks.find_map(|(attack, seen)| Some((attack, kept(attack, seen)?)));
+    if let Some((attack, refusal)) = reached {
+        let defect = kept_alone(scene, table, case, attack, refusal);
+        return Verdict::Leaked(Box::new(defect));
+    }
+    controlled(case, command, seen)
+}
+
+/// The verdict where no attack worked: it is its controls'.
+fn controlled(case: &Case, command: &str, seen: &[Observation]) -> Verdict {
+    let pairs = || case.attempts.iter().zip(seen);
     let controls = || {
         pairs()
             .filter(|(attempt, _)| attempt.purpose == Purpose::Control && attempt.label != OWN_ROWS)
@@ -214,6 +207,13 @@ fn judge(
             Some(refusal) => format!("refused ({})", refusal.sqlstate),
             None => "no row was changed".to_owned(),
         });
+    }
+    // The policies let the statement reach the own row, which other rows refer to, and no other row.
+    if let Some(refusal) = controls().find_map(|(attempt, seen)| kept(attempt, seen)) {
+        return Verdict::Held(format!(
+            "no row was reached but the own, which a foreign key keeps ({})",
+            refusal.sqlstate
+        ));
     }
     let refusal = controls().find_map(|(_, control)| control.refusal.clone());
     match refusal {
@@ -234,12 +234,6 @@ fn judge(
     }
 }
 
-/// The label of an attack without a predicate, and of its control.
-const BLANKET: &str = "without a predicate";
-const OWN_ROWS: &str = "all own rows";
-/// The label of an INSERT that returns the tenant under which the row was stored.
-const AS_STORED: &str = "as stored";
-
 /// A trigger stored the row under the acting tenant: the attack failed, whatever the status.
 fn rewritten(case: &Case, seen: &[Observation], attack: &Attempt) -> bool {
     attack.statements[0].starts_with("INSERT")
@@ -249,154 +243,30 @@ fn rewritten(case: &Case, seen: &[Observation], attack: &Attempt) -> bool {
         })
 }
 
-/// In the acting tenant's context: its own row as control, another's row as attack.
-fn as_another(scene: Scene<'_>, table: &Table, way: &str, rows: usize) -> Vec<Attempt> {
-    let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
-    let own = acting(scene.worlds, &table.name);
-    let theirs = foreign(scene.worlds, &table.name);
-    let make = |purpose, label: &str, sql: String| attempt(purpose, label, context.clone(), sql);
-    let mut attempts = Vec::new();
-    match way {
-        "insert" => {
-            for row in spare(scene.worlds, 0, &table.name).into_iter().take(rows) {
-                attempts.push(make(
-                    Purpose::Control,
-                    "own row",
-                    insert(&table.name, row, &[]),
-                ));
-            }
-            for row in spare(scene.worlds, 1, &table.name).into_iter().take(rows) {
-                let sql = insert(&table.name, row, &[]);
-                if let Some(column) = scene.tenancy.tenant_column(&table.name) {
-                    let stored = format!("{sql} RETURNING {}", quoted(column));
-                    attempts.push(make(Purpose::Probe, AS_STORED, stored));
-                }
-                attempts.push(make(Purpose::Attack, "another's row", sql));
-            }
-        }
-        "move" => {
-            let Some(column) = scene.tenancy.tenant_column(&table.name) else {
-                return attempts;
-            };
-            // A row that no other refers to, and the same for who refers to none.
-            for row in own.iter().rev().take(rows) {
-                for (purpose, tenant) in [(Purpose::Control, 0), (Purpose::Attack, 1)] {
-                    let set = vec![(column.to_owned(), scene.worlds.tenants.get(tenant).cloned())];
-                    attempts.push(make(purpose, way, update(table, *row, &set)));
-                }
-            }
-        }
-        _ => {
-            for (purpose, whose) in [(Purpose::Control, &own), (Purpose::Attack, &theirs)] {
-                for row in whose.iter().rev().take(rows) {
-                    attempts.push(make(purpose, way, change(table, *row, way)));
-                }
-            }
-            if way != "merge" {
-                attempts.extend(blanket(scene, table, way, &context));
-            }
-        }
-    }
-    attempts
-}
-
-/// In a context that is nobody's: the acting tenant's row as attack; the control is in its own context.
-fn as_stranger(
+/// A row that the policies let a DELETE reach: another layer kept it.
+fn kept_alone(
     scene: Scene<'_>,
     table: &Table,
-    way: &str,
-    stranger: Stranger,
-    rows: usize,
-) -> Vec<Attempt> {
-    let own = Context::Tenant(scene.worlds.acting_tenant().to_owned());
-    let statements: Vec<String> = if way == "insert" {
-        let spare = spare(scene.worlds, 0, &table.name).into_iter().take(rows);
-        spare.map(|row| insert(&table.name, row, &[])).collect()
+    case: &Case,
+    attack: &Attempt,
+    refusal: &Refusal,
+) -> Defect {
+    let (_, context) = case.subject.split_once(' ').unwrap_or_default();
+    let (whose, with) = if context == "another" {
+        ("another tenant's row", "in one tenant's context".to_owned())
     } else {
-        let mine = acting(scene.worlds, &table.name);
-        let last = mine.iter().rev().take(rows);
-        last.map(|row| change(table, *row, way)).collect()
+        ("a row", format!("with {context} context"))
     };
-    let pairs = statements.into_iter().flat_map(|sql| {
-        [
-            attempt(Purpose::Control, way, own.clone(), sql.clone()),
-            attempt(Purpose::Attack, way, stranger.context(), sql),
-        ]
-    });
-    // The policy that hides rows from reading does not stand in for that of the command: nobody changes any row.
-    let all = match way {
-        "update" | "delete" => blanket(scene, table, way, &stranger.context()),
-        _ => Vec::new(),
-    };
-    let all = all
-        .into_iter()
-        .filter(|attempt| attempt.purpose == Purpose::Attack)
-        .map(|attempt| Attempt {
-            label: way.to_owned(),
-            ..attempt
-        });
-    pairs.chain(all).collect()
-}
-
-/// A change of one row that leaves it as it is, or its deletion.
-fn change(table: &Table, row: RowRef<'_>, way: &str) -> String {
-    if way == "delete" {
-        return format!(
-            "DELETE FROM {} WHERE {}",
-            table.name.quoted(),
-            predicate(table, row)
-        );
-    }
-    let column = free_column(table)
-        .map(|column| column.name.clone())
-        .or_else(|| row.rows.columns.first().cloned())
-        .unwrap_or_default();
-    let value: Cell = row.cell(&column).map(str::to_owned);
-    if way == "merge" {
-        return format!(
-            "MERGE INTO {} USING (SELECT 1) s ON {} WHEN MATCHED THEN UPDATE SET {} = {}",
-            table.name.quoted(),
-            predicate(table, row),
-            quoted(&column),
-            crate::model::value(value.as_deref())
-        );
-    }
-    update(table, row, &[(column, value)])
-}
-
-/// Without a predicate only the policy of the command itself stands in the way, not the one that hides rows from
-/// reading.
-fn blanket(scene: Scene<'_>, table: &Table, way: &str, context: &Context) -> Vec<Attempt> {
-    let name = table.name.quoted();
-    let Some(expression) = scene
-        .tenancy
-        .tenant_expression(scene.catalog, &table.name, &name)
-    else {
-        return Vec::new();
-    };
-    let own =
-        crate::check::row::tenant_is(scene.tenancy, &expression, scene.worlds.acting_tenant());
-    let all = if way == "delete" {
-        format!("DELETE FROM {name}")
-    } else {
-        let rows = acting(scene.worlds, &table.name);
-        let (Some(column), Some(row)) = (free_column(table), rows.first()) else {
-            return Vec::new();
-        };
-        let value = row
-            .cell(&column.name)
-            .map_or_else(|| "NULL".to_owned(), literal);
-        format!("UPDATE {name} SET {} = {value}", quoted(&column.name))
-    };
-    vec![
-        attempt(
-            Purpose::Control,
-            OWN_ROWS,
-            context.clone(),
-            format!("{all} WHERE {own}"),
+    Defect {
+        severity: Severity::Weakness,
+        message: format!(
+            "a DELETE by the application's role reached {whose} of {} {with}: only the foreign key {} kept it",
+            table.name,
+            refusal.constraint.as_deref().unwrap_or_default()
         ),
-        attempt(Purpose::Attack, BLANKET, context.clone(), all),
-    ]
+        sqlstate: Some(refusal.sqlstate.clone()),
+        ..defect(scene, table, case, "DELETE", attack, 0)
+    }
 }
 
 fn defect(

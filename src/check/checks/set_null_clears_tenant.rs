@@ -32,8 +32,7 @@ impl Check for SetNullClearsTenant {
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         scene
-            .catalog
-            .roots()
+            .tables()
             .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
             .filter(|(table, key)| sets(key) && carries(scene, table, key))
             .map(|(table, key)| {

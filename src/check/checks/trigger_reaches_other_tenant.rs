@@ -43,7 +43,8 @@ impl Check for TriggerReachesOtherTenant {
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         let owned = scene.tenancy.owned();
-        let tables = owned.filter_map(|name| scene.catalog.tables.get(name));
+        let wanted = owned.filter(|name| scene.focus.concerns(name));
+        let tables = wanted.filter_map(|name| scene.catalog.tables.get(name));
         tables
             .filter(|table| !table.triggers.is_empty())
             .flat_map(|table| {

@@ -1,6 +1,6 @@
 //! TRUNCATE, which no policy stops.
 
-use crate::check::policy::{applies, attempt, may, owned_tables, plain_case, repeated, revoke};
+use crate::check::policy::{applies, attempt, may, plain_case, planned_tables, repeated, revoke};
 use crate::check::{Check, Page, Scene};
 use crate::model::{Attempt, Case, Context, Defect, Observation, Purpose, Severity, Verdict};
 
@@ -28,7 +28,7 @@ impl Check for TruncatePastPolicies {
             return Vec::new();
         }
         let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
-        owned_tables(scene)
+        planned_tables(scene)
             .filter(|(table, _)| table.row_security)
             .map(|(table, _)| {
                 let tries = if may(scene, table, "TRUNCATE") {

@@ -33,7 +33,7 @@ impl Check for UniqueWithoutTenant {
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
         let mut cases = Vec::new();
-        for table in scene.catalog.roots() {
+        for table in scene.tables() {
             let class = scene.tenancy.classes.get(&table.name);
             if !matches!(
                 class,

@@ -4,8 +4,8 @@ use crate::check::row::transaction;
 use crate::check::ways::Way;
 use crate::check::{Check, Page, Scene, mended, policy, reference};
 use crate::model::{
-    Action, Attempt, Case, Context, Defect, ForeignKey, Observation, Purpose, Session, Severity,
-    Table, Verdict, literal, quoted,
+    Action, Attempt, Case, Context, Defect, ForeignKey, Observation, Purpose, Refusal, Session,
+    Severity, Table, Verdict, literal, quoted,
 };
 
 /// The check.
@@ -22,7 +22,8 @@ impl Check for UpdateMovesChildren {
             what: "Where a foreign key that carries the tenant has ON UPDATE CASCADE, a row that is referred to is moved into \
                    another\norganisation, and the rows that refer to it are looked for there. The same statement inside one \
                    organisation must\nwork first (the control). It is a weakness where the application's role can do it in its own \
-                   context, and else a note:\nthe rows stay with what they refer to, and only who may move that one moves them.",
+                   context, and else a note:\nthe rows stay with what they refer to, and only who may move that one moves them; likewise where \
+                   something else stopped what was tried.",
             why: "One statement that names a single row then hands over everything that hangs on it: notes, messages, \
                   invoices. Without\nthe action the key refuses to move a row that others refer to.",
             example: "FOREIGN KEY (organisation_id, person_id) REFERENCES people (organisation_id, id) ON UPDATE CASCADE",
@@ -47,11 +48,7 @@ impl Check for UpdateMovesChildren {
         if key.on_update != Action::Cascade {
             return Verdict::Held("it moves nothing".to_owned());
         }
-        if case.attempts.is_empty() {
-            return Verdict::NotApplicable("no row refers by it".to_owned());
-        }
-        let mut refused = None;
-        let mut failed = None;
+        let mut stopped = None;
         let mut moved = None;
         let each = if scene.tenancy.access.is_some() { 3 } else { 2 };
         for (attempts, seen) in case.attempts.chunks(each).zip(seen.chunks(each)) {
@@ -72,22 +69,13 @@ impl Check for UpdateMovesChildren {
                 }
                 moved = moved.or(Some(attack));
             }
-            match (&control.refusal, &attacked.refusal) {
-                (None, Some(refusal)) => refused = Some(refusal.sqlstate.clone()),
-                (Some(refusal), _) => failed = Some(refusal.message.clone()),
-                (None, None) => {}
-            }
+            let refusal = control.refusal.as_ref().or(attacked.refusal.as_ref());
+            stopped = stopped.or(refusal);
         }
-        if let Some(attack) = moved {
-            return Verdict::Leaked(Box::new(defect(scene, table, key, attack, None)));
-        }
-        match (refused, failed) {
-            (Some(code), _) => Verdict::Held(format!("refused ({code})")),
-            (None, Some(message)) => {
-                Verdict::NotApplicable(format!("its rows are never moved: {message}"))
-            }
-            (None, None) => Verdict::Held("no row was moved".to_owned()),
-        }
+        Verdict::Leaked(Box::new(match moved {
+            Some(attack) => defect(scene, table, key, attack, None),
+            None => latent(scene, table, key, stopped),
+        }))
     }
 }
 
@@ -124,6 +112,39 @@ fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Attempt> {
     attempts
 }
 
+/// What is written in the key, where no row could be moved: another guard keeps it from happening today.
+fn latent(scene: Scene<'_>, table: &Table, key: &ForeignKey, stopped: Option<&Refusal>) -> Defect {
+    let by = stopped.map_or_else(
+        || "no row could be tried".to_owned(),
+        |refusal| {
+            let (code, why) = (&refusal.sqlstate, &refusal.message);
+            format!("what was tried was stopped by something else ({code}: {why})")
+        },
+    );
+    Defect {
+        object: None,
+        severity: Severity::Note,
+        message: format!(
+            "where a row of {} is moved to another tenant, the rows of {} that refer to it go along: {by}",
+            key.target, table.name
+        ),
+        sql: reference::definition(table, key),
+        sqlstate: stopped.map(|refusal| refusal.sqlstate.clone()),
+        fix: unfollowed(scene, table, key),
+    }
+}
+
+/// The key that moves nothing.
+fn unfollowed(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
+    let still = ForeignKey {
+        on_update: Action::NoAction,
+        ..key.clone()
+    };
+    reference::tenant_pair(scene, table, key).map_or_else(String::new, |pair| {
+        mended::rebuilt(scene, table, &still, pair)
+    })
+}
+
 /// A finding; `application` is what the application's role did of it.
 fn defect(
     scene: Scene<'_>,
@@ -136,10 +157,6 @@ fn defect(
     if let Some(count) = shown.last().cloned() {
         shown.insert(0, count);
     }
-    let still = ForeignKey {
-        on_update: Action::NoAction,
-        ..key.clone()
-    };
     let (severity, by) = match (application, &scene.tenancy.access) {
         (Some(_), _) => (Severity::Weakness, ": the application's role can do so"),
         (None, Some(_)) => (Severity::Note, ": not by the application's role"),
@@ -163,8 +180,6 @@ fn defect(
             },
         ),
         sqlstate: None,
-        fix: reference::tenant_pair(scene, table, key).map_or_else(String::new, |pair| {
-            mended::rebuilt(scene, table, &still, pair)
-        }),
+        fix: unfollowed(scene, table, key),
     }
 }

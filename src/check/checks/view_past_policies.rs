@@ -34,6 +34,7 @@ impl Check for ViewPastPolicies {
             return Vec::new();
         }
         guarded(scene)
+            .filter(|(name, _)| scene.focus.includes(&name.to_string()))
             .map(|(name, view)| {
                 let sql = format!("SELECT * FROM {} v", name.quoted());
                 let query = door::query(&name.to_string(), sql, Vec::new());

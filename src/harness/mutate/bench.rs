@@ -5,7 +5,7 @@ use sqlx::Connection as _;
 
 use crate::database::{Databases, connect, execute};
 use crate::error::{Doing as _, Result};
-use crate::model::{Access, Catalog, Query, Tenancy, Worlds};
+use crate::model::{Access, Catalog, Focus, Query, Tenancy, Worlds};
 use crate::mutate::Rows;
 use crate::run::{Arena, Late};
 use crate::server::Server;
@@ -70,7 +70,7 @@ impl<'a> Bench<'a> {
             &ground.schema.tenancy,
             &ground.worlds,
         );
-        bench.before = bench.judge(databases, &place, scene, &|_| true).await?;
+        bench.before = bench.judge(databases, &place, scene).await?;
         Ok(bench)
     }
 
@@ -89,6 +89,7 @@ impl<'a> Bench<'a> {
             tenancy,
             worlds,
             queries: self.queries,
+            focus: &Focus::All,
         }
     }
 
@@ -122,7 +123,10 @@ impl<'a> Bench<'a> {
             catalog: scene.catalog,
             tenancy: scene.tenancy,
             worlds: scene.worlds,
-            shadow: crate::check::shadow_policies(scene),
+            shadow: match scene.queries {
+                [] => Vec::new(),
+                _ => crate::check::shadow_policies(scene),
+            },
             timeout: u32::try_from(self.harness.settings().run.timeout.as_secs())
                 .unwrap_or(30)
                 .max(1),
@@ -139,7 +143,8 @@ impl<'a> Bench<'a> {
         let tight = databases.clone_of(&self.template).await?;
         let mut connection = connect(&databases.administrator(&tight)).await?;
         execute(&mut connection, &unique.join(" ")).await?;
-        let (_, worlds) = self.worlds(&mut connection).await?;
+        let focus = Focus::Objects(Vec::new());
+        let (_, worlds) = self.worlds(&mut connection, &focus).await?;
         connection.close().await.doing("close a connection")?;
         databases.drop_clone(&tight).await?;
         let seeded = databases.clone_of(&self.template).await?;
@@ -176,13 +181,16 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Reads a mutated schema, and makes and loads rows for it as for the original.
+    /// Reads a mutated schema, and makes and loads rows for it as for the original: those that queries look for only
+    /// where `focus` includes the queries.
     pub(super) async fn worlds(
         &self,
         connection: &mut sqlx::PgConnection,
+        focus: &Focus,
     ) -> Result<(Schema, Worlds)> {
         let schema = self.schema(connection).await?;
-        let queries = Some(self.queries).filter(|queries| !queries.is_empty());
+        let asked = matches!(focus, Focus::All) && !self.queries.is_empty();
+        let queries = asked.then_some(self.queries);
         let genes = self.harness.genes_for(self.ground.seed, &schema, queries);
         let (worlds, _) = self
             .harness

@@ -71,15 +71,14 @@ impl Seen {
 }
 
 impl Bench<'_> {
-    /// Runs and judges the cases of a scene that are selected.
+    /// Runs and judges the cases of a scene.
     pub(super) async fn judge(
         &self,
         databases: &Databases<'_>,
         place: &Place,
         scene: Scene<'_>,
-        selected: &dyn Fn(&Case) -> bool,
     ) -> Result<Seen> {
-        let cases = assemble::planned(scene, selected);
+        let cases = assemble::planned(scene, &|_| true);
         self.judge_cases(databases, place, scene, cases).await
     }
 

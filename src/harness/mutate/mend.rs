@@ -7,7 +7,7 @@ use super::fate::Seen;
 use super::stage::{Staged, change};
 use crate::database::{Databases, connect};
 use crate::error::{Doing as _, Result};
-use crate::model::{Case, Named};
+use crate::model::Named;
 use crate::mutate::Mutant;
 
 impl Bench<'_> {
@@ -39,12 +39,12 @@ impl Bench<'_> {
         if !blank.is_empty() {
             databases.drop_clone(&blank).await?;
         }
-        let touched = |case: &Case| mutant.touches.includes(&case.object);
         let both = format!("{sql}\n;{fix}");
-        let after = self.look(databases, &both, staged, false, &touched).await?;
+        let after = self.look(databases, &both, staged, &mutant.touches).await?;
         // What the mutant took away may come back under another name.
-        let lost = lost(self, &after, &|case| {
-            touched(case) && (case.object != mutant.object || finding.object == mutant.object)
+        let lost = lost(self, &after, &|object| {
+            mutant.touches.includes(object)
+                && (object != mutant.object || finding.object == mutant.object)
         });
         let after = after.since(&self.before, mutant);
         let left = after.noticed().into_iter().next();
@@ -60,17 +60,11 @@ impl Bench<'_> {
 fn lost(
     bench: &Bench<'_>,
     after: &Seen,
-    touched: &dyn Fn(&Case) -> bool,
+    touched: &dyn Fn(&str) -> bool,
 ) -> Option<(String, String)> {
-    let case = |check: &'static str, object: &str| Case {
-        check,
-        object: object.to_owned(),
-        subject: String::new(),
-        attempts: Vec::new(),
-    };
     let mut held = bench.before.held.iter();
     let (check, object) = held.find(|(check, object)| {
-        touched(&case(check, object)) && !after.held.contains(&(*check, object.clone()))
+        touched(object) && !after.held.contains(&(*check, object.clone()))
     })?;
     Some(((*check).to_owned(), object.clone()))
 }

@@ -8,7 +8,7 @@ use super::stage::tried;
 use crate::check::Scene;
 use crate::database::{Databases, connect};
 use crate::error::{Doing as _, Result};
-use crate::model::{Fate, Named, Query, Tried};
+use crate::model::{Fate, Focus, Named, Query, Tried};
 use crate::mutate::{Change, Mutant};
 use sqlx::Connection as _;
 
@@ -60,11 +60,14 @@ impl Bench<'_> {
             }
         }
         connection.close().await.doing("close a connection")?;
+        let objects = queries.iter().map(|query| query.object.clone());
+        let focus = Focus::Objects(objects.collect());
         let scene = Scene {
             catalog: &self.ground.schema.catalog,
             tenancy: &self.ground.schema.tenancy,
             worlds: &self.ground.worlds,
             queries: &queries,
+            focus: &focus,
         };
         let place = Place {
             seeded: self.ground.seeded.clone(),
@@ -72,10 +75,7 @@ impl Bench<'_> {
             application: self.application.clone(),
             thrown: None,
         };
-        let is_query = |object: &str| queries.iter().any(|query| query.object == object);
-        let seen = self
-            .judge(databases, &place, scene, &|case| is_query(&case.object))
-            .await?;
+        let seen = self.judge(databases, &place, scene).await?;
         let tried = mutants.iter().map(|mutant| {
             let object = &mutant.named[0];
             match refused.get(object) {

@@ -9,7 +9,7 @@ use crate::check::Scene;
 use crate::database::{Databases, connect, execute, refuse_vacuous};
 use crate::error::{Doing as _, Error, Result};
 use crate::migration::ObjectKind;
-use crate::model::{Case, Fate, Named, Notice, Stage, Tried, Worlds};
+use crate::model::{Fate, Focus, Named, Notice, Stage, Tried, Worlds};
 use crate::mutate::{Change, Mutant, Part, Rows};
 
 /// A mutant that was made.
@@ -22,20 +22,22 @@ pub(super) struct Staged<'b> {
 }
 
 impl Staged<'_> {
-    pub(super) fn scene<'s>(&'s self, bench: &'s Bench<'_>, queries: bool) -> Scene<'s> {
+    /// What is looked at for `focus`: the queries only where that is everything.
+    pub(super) fn scene<'s>(&'s self, bench: &'s Bench<'_>, focus: &'s Focus) -> Scene<'s> {
         let worlds = self.own.as_ref().or(self.begun);
         let scene = bench.scene(
             &self.schema.catalog,
             &self.schema.tenancy,
             worlds.unwrap_or(&bench.ground.worlds),
         );
-        if queries {
-            scene
-        } else {
-            Scene {
-                queries: &[],
-                ..scene
-            }
+        let queries = match focus {
+            Focus::All => scene.queries,
+            _ => &[],
+        };
+        Scene {
+            queries,
+            focus,
+            ..scene
         }
     }
 }
@@ -60,7 +62,7 @@ impl Bench<'_> {
                 Fate::Unmade("it is none of a schema".to_owned()),
             ));
         };
-        let mut staged = match self.stage(databases, sql, *rows).await? {
+        let mut staged = match self.stage(databases, sql, *rows, &mutant.touches).await? {
             Made::Yes(staged) => staged,
             Made::No(why) => return Ok(tried(mutant, Fate::Unmade(why))),
         };
@@ -81,8 +83,7 @@ impl Bench<'_> {
         {
             return Ok(tried(mutant, Fate::Killed(Notice::Refusal)));
         }
-        let touched = |case: &Case| mutant.touches.includes(&case.object);
-        let first = self.look(databases, sql, staged, false, &touched).await?;
+        let first = self.look(databases, sql, staged, &mutant.touches).await?;
         let first = first.since(&self.before, mutant);
         if !first.findings.is_empty() {
             let mut named = self.named(mutant, &first);
@@ -105,12 +106,12 @@ impl Bench<'_> {
             return Ok(tried(mutant, Fate::Equivalent(why.to_owned())));
         }
         // All of it, with rows of its own: what survives this survives a run.
-        let anew = match self.stage(databases, sql, Rows::Anew).await? {
+        let anew = match self.stage(databases, sql, Rows::Anew, &Focus::All).await? {
             Made::Yes(anew) => anew,
             Made::No(why) => return Ok(tried(mutant, Fate::Unmade(why))),
         };
         let mut anew = anew;
-        let all = self.look(databases, sql, &mut anew, true, &|_| true).await;
+        let all = self.look(databases, sql, &mut anew, &Focus::All).await;
         self.clear(databases, &anew.place).await?;
         let all = all?.since(&self.before, mutant);
         let named = (!all.findings.is_empty()).then(|| self.named(mutant, &all));
@@ -121,12 +122,13 @@ impl Bench<'_> {
         })
     }
 
-    /// Makes a mutant, with the rows that it begins with or with rows of its own.
+    /// Makes a mutant, with the rows that it begins with or with rows of its own for what is looked at.
     pub(super) async fn stage(
         &self,
         databases: &mut Databases<'_>,
         sql: &str,
         rows: Rows,
+        focus: &Focus,
     ) -> Result<Made<Staged<'_>>> {
         if let Some((seeded, worlds)) = self.begins_with(rows) {
             let name = databases.clone_of(seeded).await?;
@@ -149,7 +151,7 @@ impl Bench<'_> {
         let refused = change(&mut connection, sql).await?;
         let made = match refused {
             Some(why) => Made::No(why),
-            None => match self.worlds(&mut connection).await {
+            None => match self.worlds(&mut connection, focus).await {
                 Ok((schema, worlds)) => Made::Yes((schema, worlds)),
                 // What the server refuses of its rows is said of this mutant, and the others are tried.
                 Err(error @ (Error::Server(_) | Error::Database { .. })) => {
@@ -173,16 +175,15 @@ impl Bench<'_> {
         })
     }
 
-    /// Judges the cases of a mutant that are selected, in the databases that they need.
+    /// Judges the cases of a mutant that are looked at, in the databases that they need.
     pub(super) async fn look(
         &self,
         databases: &mut Databases<'_>,
         sql: &str,
         staged: &mut Staged<'_>,
-        queries: bool,
-        selected: &dyn Fn(&Case) -> bool,
+        focus: &Focus,
     ) -> Result<Seen> {
-        let cases = assemble::planned(staged.scene(self, queries), selected);
+        let cases = assemble::planned(staged.scene(self, focus), &|_| true);
         let needs = |fits: &dyn Fn(Stage) -> bool| {
             let mut attempts = cases.iter().flat_map(|case| &case.attempts);
             attempts.any(|attempt| fits(attempt.stage))
@@ -198,7 +199,7 @@ impl Bench<'_> {
         if needs(&|stage| stage == Stage::Thrown) {
             place.thrown = Some(databases.clone_of(&place.seeded).await?);
         }
-        let scene = staged.scene(self, queries);
+        let scene = staged.scene(self, focus);
         let seen = self
             .judge_cases(databases, &staged.place, scene, cases)
             .await;
