@@ -15,11 +15,12 @@ pub(super) fn key(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> String {
         let mut lacking = vec![&table.name, &key.target];
         lacking.dedup();
         lacking.retain(|name| scene.tenancy.tenant_column(name).is_none());
-        let lines: String = lacking
+        let mut lines: Vec<String> = lacking
             .into_iter()
-            .map(|name| format!("Give {name} the tenant column\n"))
+            .map(|name| format!("Give {name} the tenant column"))
             .collect();
-        return format!("{lines}Carry it in {}", printed(&key.name));
+        lines.push(format!("Carry it in {}", printed(&key.name)));
+        return lines.join("\n");
     };
     let nullable = table.column(own).is_some_and(|column| !column.not_null);
     if key.enforced && key.pairs().any(|pair| pair == (own, theirs)) {

@@ -157,7 +157,7 @@ impl<'a> TablePlan<'a> {
 
     /// The number of the key that refers to nothing where this column is NULL, and shares what it sets then with none.
     pub(super) fn optional_key(&self, column: &str) -> Option<usize> {
-        let of = |key: &KeyPlan<'_>| key.nullable.iter().any(|name| *name == column);
+        let of = |key: &KeyPlan<'_>| key.nullable.contains(&column);
         let number = self.keys.iter().position(|key| !key.late && of(key))?;
         let others = || self.keys.iter().enumerate().filter(|(at, _)| *at != number);
         let shares =

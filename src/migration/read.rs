@@ -82,10 +82,10 @@ pub(super) fn by(
     let migrations = source.ordered(entries)?;
     let history = convention.history();
     let history = history.filter(|history| wants(history, &migrations));
-    let mut prelude = convention.prelude(folder);
-    if let Some(History { table, columns }) = history {
-        prelude.push_str(&format!("CREATE TABLE IF NOT EXISTS {table} ({columns});"));
-    }
+    let table = history.map_or_else(String::new, |History { table, columns }| {
+        format!("CREATE TABLE IF NOT EXISTS {table} ({columns});")
+    });
+    let prelude = convention.prelude(folder) + &table;
     Ok(MigrationSet {
         path: relative(&folder.path),
         convention: convention.name(),

@@ -233,10 +233,9 @@ impl Parents<'_> {
     }
 
     /// Those that have their turn: without the bare ones, where these are to be spared and there are others.
-    fn open(&self, spares: bool) -> Vec<usize> {
+    fn open(&self, sparing: bool) -> Vec<usize> {
         let all = 0..self.len();
-        let spared = all.len() > 1 && spares;
-        let is_open = |parent: &usize| !(spared && self.bare.contains(parent));
+        let is_open = |parent: &usize| !(sparing && self.bare.contains(parent));
         let open: Vec<usize> = all.clone().filter(is_open).collect();
         if open.is_empty() { all.collect() } else { open }
     }
