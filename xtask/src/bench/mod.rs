@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
 
+mod checks;
 mod cpu;
 mod databases;
 mod fixture;
@@ -57,6 +58,8 @@ enum Name {
     Seed,
     /// A database for a test: the pool's, against a clone, `#[sqlx::test]`, a container, and a bare connection
     Databases,
+    /// Attacks on a thousand foreign keys, against the same assertions in pgTAP
+    Checks,
     /// A thousand queries through their worlds, and whether time grows with their number alone
     Queries,
 }
@@ -96,6 +99,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Name::Databases => (
             "databases",
             runtime.block_on(databases::run(options.rounds.max(1)))?,
+        ),
+        Name::Checks => (
+            "checks",
+            runtime.block_on(checks::run(options.rounds.max(1)))?,
         ),
         Name::Queries => (
             "queries",

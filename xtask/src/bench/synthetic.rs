@@ -78,7 +78,7 @@ async fn measure(server: &Server, tables: usize) -> Result<Took, String> {
 }
 
 /// Tables of 12 and 13 columns by turns, with two and three foreign keys to those before them.
-fn schema(tables: usize) -> String {
+pub(super) fn schema(tables: usize) -> String {
     let mut sql =
         String::from("CREATE TABLE t000 (organisation_id uuid PRIMARY KEY, name text NOT NULL);\n");
     for table in 1..tables {

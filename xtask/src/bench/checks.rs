@@ -1,0 +1,270 @@
+//! Foreign keys attacked by the harness, and the same attacks as assertions in pgTAP, on one server and over the same rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use watertight::check::{self, Check, Scene};
+use watertight::generate::{Generator, Genes, Ground, Pools};
+use watertight::load::Layout;
+use watertight::model::{
+    Catalog, Focus, Purpose, Stage, Tenancy, TenantSettings, Verdict, Worlds, literal,
+};
+use watertight::run::{Arena, Late, load_all};
+use watertight::server::{Server, ServerChoice, ServerRequest};
+
+use super::fixture::{SEED, connect, execute, said};
+use super::{Outcome, median, synthetic};
+
+/// Tables of the two sizes: a hundred foreign keys, and a thousand.
+const TABLES: [usize; 2] = [40, 400];
+
+/// What attacks foreign keys.
+const CHECK: &str = "cross-tenant-reference";
+
+/// After the statements of an attack, which pgTAP's functions run as one.
+const CHECKED: &str = "SET CONSTRAINTS";
+
+/// How pgTAP comes to be there.
+const INSTALL: &str = "the peer is pgTAP: install it for this server (Debian: apt-get install postgresql-15-pgtap; \
+                       elsewhere: https://pgtap.org), and psql";
+
+pub(super) async fn run(rounds: usize) -> Result<Outcome, String> {
+    let request = ServerRequest {
+        choice: ServerChoice::Local,
+        ..ServerRequest::default()
+    };
+    let server = watertight::server::start(&request).await.map_err(said)?;
+    let result = measured(&server, rounds).await;
+    server.stop().await.map_err(said)?;
+    result
+}
+
+async fn measured(server: &Server, rounds: usize) -> Result<Outcome, String> {
+    let [few, many] = TABLES;
+    let few = Subject::new(server, few).await?;
+    let many = Subject::new(server, many).await?;
+    let script = many.assertions()?;
+    let (mut ours, mut peer, mut ratio, mut growth) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    for round in 0..=rounds {
+        let small = few.checked(server).await?;
+        let large = many.checked(server).await?;
+        let asserted = script.run(server)?;
+        // The first round warms caches up.
+        if round > 0 {
+            ours.push(large);
+            peer.push(asserted);
+            ratio.push(asserted / large);
+            growth.push(large / many.keys() / (small / few.keys()));
+        }
+    }
+    let mut outcome = Outcome::default();
+    outcome.ratios.insert("pgtap_over_checks", median(ratio));
+    outcome.ratios.insert("time_growth", median(growth));
+    for (name, figure) in [
+        ("keys", many.keys().into()),
+        ("assertions", script.assertions.into()),
+        ("checks_seconds", median(ours).into()),
+        ("pgtap_seconds", median(peer).into()),
+    ] {
+        outcome.figures.insert(name.to_owned(), figure);
+    }
+    Ok(outcome)
+}
+
+/// A synthetic schema with rows.
+struct Subject {
+    database: String,
+    catalog: Catalog,
+    tenancy: Tenancy,
+    worlds: Worlds,
+}
+
+impl Subject {
+    async fn new(server: &Server, tables: usize) -> Result<Self, String> {
+        let database = format!("bench_checks_{tables}");
+        let mut connection = connect(server, server.maintenance_database()).await?;
+        execute(&mut connection, &format!("CREATE DATABASE {database}")).await?;
+        let mut connection = connect(server, &database).await?;
+        execute(&mut connection, &synthetic::schema(tables)).await?;
+        let catalog = watertight::introspect::introspect(&mut connection)
+            .await
+            .map_err(said)?;
+        let settings = TenantSettings {
+            table: Some("t000".to_owned()),
+            ..TenantSettings::default()
+        };
+        let tenancy = watertight::tenancy::classify(&catalog, &settings, None)?;
+        let (existing, pools) = (BTreeMap::new(), Pools::default());
+        let generator = Generator::new(Ground {
+            catalog: &catalog,
+            tenancy: &tenancy,
+            existing: &existing,
+            pools: &pools,
+        });
+        let worlds = generator.decode(&Genes::new(SEED, 3, 6));
+        let layout = Layout::of(&catalog, &tenancy, &worlds, true);
+        execute(&mut connection, "BEGIN").await?;
+        load_all(&mut connection, layout, &worlds.seeded())
+            .await
+            .map_err(said)?;
+        execute(&mut connection, "COMMIT").await?;
+        execute(&mut connection, "ANALYZE; CREATE EXTENSION pgtap")
+            .await
+            .map_err(|why| format!("{why}: {INSTALL}"))?;
+        Ok(Self {
+            database,
+            catalog,
+            tenancy,
+            worlds,
+        })
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            catalog: &self.catalog,
+            tenancy: &self.tenancy,
+            worlds: &self.worlds,
+            queries: &[],
+            focus: &Focus::All,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a thousand or so")]
+    fn keys(&self) -> f64 {
+        let keys = self.catalog.roots().map(|table| table.foreign_keys.len());
+        keys.sum::<usize>() as f64
+    }
+
+    /// Plans, runs and judges the attacks on all foreign keys: the seconds that it takes.
+    async fn checked(&self, server: &Server) -> Result<f64, String> {
+        let options = server.options(server.administrator(), &self.database);
+        let arena = Arena {
+            seeded: options.clone(),
+            blank: options,
+            application: None,
+            thrown: None,
+            access: None,
+            catalog: &self.catalog,
+            tenancy: &self.tenancy,
+            worlds: &self.worlds,
+            shadow: Vec::new(),
+            timeout: 30,
+            late: Late::default(),
+        };
+        let (scene, check) = (self.scene(), attacking()?);
+        let started = Instant::now();
+        let mut open = check.plan(scene);
+        while !open.is_empty() {
+            let work = Box::pin(watertight::run::run(&arena, &open, &|_| ()));
+            let seen = work.await.map_err(said)?;
+            let mut again = Vec::new();
+            for (case, seen) in open.iter().zip(&seen) {
+                match check.judge(scene, case, seen) {
+                    Verdict::Held(_) | Verdict::NotApplicable(_) => {}
+                    Verdict::FollowUp(next) => again.push(*next),
+                    other => return Err(format!("{} {}: {other:?}", case.object, case.subject)),
+                }
+            }
+            open = again;
+        }
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// The same attacks as people write them for pgTAP: those on a table's keys in a transaction of their own, each of
+    /// them with the code that it must fail with. In one transaction for all, they would take far longer: what pgTAP
+    /// remembers of its tests is a row that every test changes.
+    fn assertions(&self) -> Result<Script, String> {
+        let mut attacks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut known = BTreeSet::new();
+        for case in attacking()?.plan(self.scene()) {
+            let table = case.object.rsplit_once('.');
+            let (table, _) = table.ok_or_else(|| format!("`{}` has no table", case.object))?;
+            let attempts = case.attempts.iter().filter(|attempt| {
+                attempt.purpose == Purpose::Attack && attempt.stage == Stage::Seeded
+            });
+            for attempt in attempts {
+                let statements = attempt.statements.iter();
+                let writes = statements.take_while(|sql| !sql.starts_with(CHECKED));
+                let writes = writes.cloned().collect::<Vec<_>>().join("; ");
+                // One move is the attack on every key that it concerns: the harness makes it once, too.
+                if known.insert(writes.clone()) {
+                    attacks.entry(table.to_owned()).or_default().insert(writes);
+                }
+            }
+        }
+        let mut text = String::new();
+        for (table, attacks) in &attacks {
+            let _ = writeln!(text, "BEGIN;\nSELECT plan({});", attacks.len());
+            for attack in attacks {
+                let _ = writeln!(
+                    text,
+                    "SELECT throws_ok({}, '23503', NULL, {});",
+                    literal(attack),
+                    literal(table)
+                );
+            }
+            text.push_str("SELECT * FROM finish();\nROLLBACK;\n");
+        }
+        let name = format!("watertight-bench-{}.sql", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Script {
+            database: self.database.clone(),
+            path,
+            assertions: known.len(),
+        })
+    }
+}
+
+fn attacking() -> Result<&'static dyn Check, String> {
+    check::find(CHECK).ok_or_else(|| format!("no check is called {CHECK}"))
+}
+
+/// A file of assertions, gone when it is done with.
+struct Script {
+    database: String,
+    path: PathBuf,
+    assertions: usize,
+}
+
+impl Script {
+    /// The seconds that `psql` takes for it, by the socket where the server has one.
+    fn run(&self, server: &Server) -> Result<f64, String> {
+        let (login, database) = (server.administrator(), self.database.as_str());
+        let mut command = Command::new("psql");
+        command
+            .envs(server.variables(login, database))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f"])
+            .arg(&self.path);
+        if let Some(socket) = server.options(login, database).get_socket() {
+            command.env("PGHOST", socket);
+        }
+        let started = Instant::now();
+        let output = command
+            .output()
+            .map_err(|error| format!("psql: {error}: {INSTALL}"))?;
+        let took = started.elapsed().as_secs_f64();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let held = printed.lines().filter(|line| line.starts_with("ok "));
+        if held.count() == self.assertions {
+            return Ok(took);
+        }
+        let failed = printed.lines().position(|line| line.starts_with("not ok"));
+        let shown: Vec<&str> = printed.lines().skip(failed.unwrap_or(0)).take(5).collect();
+        Err(format!(
+            "not all of pgTAP's {} assertions held: {}{}",
+            self.assertions,
+            shown.join("\n"),
+            String::from_utf8_lossy(&output.stderr)
+        ))
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
