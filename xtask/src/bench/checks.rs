@@ -174,8 +174,7 @@ impl Subject {
     }
 
     /// The same attacks as people write them for pgTAP: those on a table's keys in a transaction of their own, each of
-    /// them with the code that it must fail with. In one transaction for all, they would take far longer: what pgTAP
-    /// remembers of its tests is a row that every test changes.
+    /// them with the code that it must fail with.
     fn assertions(&self) -> Result<Script, String> {
         let mut attacks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut known = BTreeSet::new();
