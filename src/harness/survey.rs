@@ -1,6 +1,6 @@
 //! A look at a migrated database, for a first file of settings.
 
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 
 use super::Harness;
 use crate::database::{Databases, connect};
@@ -31,6 +31,20 @@ impl Harness {
     /// # Errors
     /// Whatever keeps the harness from its work; [`Error::Usage`] where no column says whose a row is.
     pub async fn survey(&self, stage: &dyn Fn(&str)) -> Result<Survey> {
+        let (migrations, catalog) = self
+            .look_at_migrated(stage, async |connection| {
+                crate::introspect::introspect(connection).await
+            })
+            .await?;
+        self.look(migrations, catalog)
+    }
+
+    /// Migrates a new database and looks at it; nothing of it stays. Returns what the migrations are, and what was seen.
+    pub(super) async fn look_at_migrated<T>(
+        &self,
+        stage: &dyn Fn(&str),
+        look: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+    ) -> Result<(String, T)> {
         let migrations = self.migrations()?;
         stage("starting a server");
         let server = crate::server::start(&self.request()?).await?;
@@ -39,10 +53,10 @@ impl Harness {
             let migrate_as = self.settings.run.migrate_as;
             let (databases, _) = Databases::migrate(&server, &migrations, migrate_as).await?;
             let mut connection = connect(&databases.template()).await?;
-            let catalog = crate::introspect::introspect(&mut connection).await;
+            let seen = look(&mut connection).await;
             connection.close().await.doing("close a connection")?;
             databases.remove().await?;
-            self.look(migrations.describe(), catalog?)
+            Ok((migrations.describe(), seen?))
         }
         .await;
         server.stop().await?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::{Harness, schema_facts, since};
-use crate::database::{Databases, connect, execute};
+use crate::database::{connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Access, Catalog, Finding, Report, ServerFacts, Tenancy, Timings};
 use crate::server::Server;
@@ -29,9 +29,7 @@ impl Harness {
     /// # Errors
     /// Whatever keeps it from being asked at all; a suite that fails or takes too long is inconclusive in the report.
     pub async fn validate(&self, strict: bool, stage: &dyn Fn(&str)) -> Result<Report> {
-        stage("connecting");
-        let (server, database) = crate::server::reach(&self.settings.run.server).await?;
-        let mut connection = connect(&server.options(server.administrator(), &database)).await?;
+        let (server, mut connection) = self.reached(stage).await?;
         let validated = self.ask_all(&server, &mut connection, strict, stage).await;
         connection.close().await.doing("close a connection")?;
         Ok(validated?.report)
@@ -114,37 +112,24 @@ impl Harness {
         stage: &dyn Fn(&str),
     ) -> Result<String> {
         let (catalog, tenancy) = if by_url {
-            stage("connecting");
-            let (server, database) = crate::server::reach(&self.settings.run.server).await?;
-            let mut connection =
-                connect(&server.options(server.administrator(), &database)).await?;
+            let (_, mut connection) = self.reached(stage).await?;
             let looked = self.look_at(&mut connection).await;
             connection.close().await.doing("close a connection")?;
             looked?
         } else {
-            self.look_at_migrated(stage).await?
+            let look = async |connection: &mut PgConnection| self.look_at(connection).await;
+            self.look_at_migrated(stage, look).await?.1
         };
         let facts = self.told(&catalog, &tenancy, strict);
         Ok(validation::script(&facts, self.settings.run.timeout))
     }
 
-    async fn look_at_migrated(&self, stage: &dyn Fn(&str)) -> Result<(Catalog, Tenancy)> {
-        let migrations = self.migrations()?;
-        stage("starting a server");
-        let server = crate::server::start(&self.request()?).await?;
-        let result = async {
-            stage(&format!("applying {}", migrations.describe()));
-            let migrate_as = self.settings.run.migrate_as;
-            let (databases, _) = Databases::migrate(&server, &migrations, migrate_as).await?;
-            let mut connection = connect(&databases.template()).await?;
-            let looked = self.look_at(&mut connection).await;
-            connection.close().await.doing("close a connection")?;
-            databases.remove().await?;
-            looked
-        }
-        .await;
-        server.stop().await?;
-        result
+    /// The server of `--server`, and a connection to the database that its URL names.
+    async fn reached(&self, stage: &dyn Fn(&str)) -> Result<(Server, PgConnection)> {
+        stage("connecting");
+        let (server, database) = crate::server::reach(&self.settings.run.server).await?;
+        let connection = connect(&server.options(server.administrator(), &database)).await?;
+        Ok((server, connection))
     }
 
     /// The schema and whose its rows are, without writing anything.
