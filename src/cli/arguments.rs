@@ -343,15 +343,8 @@ pub(super) struct Seed {
     /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where a new database is made
     #[arg(long, value_name = "KIND|URL")]
     server: Option<String>,
-    /// The major version [default: the newest there is]
-    #[arg(long, value_name = "MAJOR")]
-    postgres: Option<String>,
-    /// The Docker image [default: postgres:<major>]
-    #[arg(long, value_name = "NAME:TAG")]
-    image: Option<String>,
-    /// The folder of the Postgres binaries
-    #[arg(long, value_name = "DIR")]
-    pg_bin: Option<String>,
+    #[command(flatten)]
+    postgres: PostgresOptions,
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
@@ -365,12 +358,9 @@ pub(super) struct Seed {
     tenant_table: Option<String>,
 }
 
-/// What a command that only wants the schema takes.
+/// Which Postgres a server is of.
 #[derive(Args, Debug)]
-struct SchemaAlone {
-    /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where new databases are made
-    #[arg(long, value_name = "KIND|URL")]
-    server: Option<String>,
+pub(super) struct PostgresOptions {
     /// The major version [default: the newest there is]
     #[arg(long, value_name = "MAJOR")]
     postgres: Option<String>,
@@ -380,6 +370,28 @@ struct SchemaAlone {
     /// The folder of the Postgres binaries
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<String>,
+}
+
+impl PostgresOptions {
+    /// What was said, by the options' keys.
+    pub(super) fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        [
+            ("postgres", self.postgres),
+            ("image", self.image),
+            ("pg_bin", self.pg_bin),
+        ]
+        .into_iter()
+    }
+}
+
+/// What a command that only wants the schema takes.
+#[derive(Args, Debug)]
+struct SchemaAlone {
+    /// Where the server comes from: auto, docker, local, or a URL as postgres://…, where new databases are made
+    #[arg(long, value_name = "KIND|URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    postgres: PostgresOptions,
     /// A folder of migrations or one file [default: found where it usually is]
     #[arg(long, value_name = "PATH")]
     migrations: Option<String>,
@@ -389,15 +401,10 @@ struct SchemaAlone {
 
 impl SchemaAlone {
     fn texts(self) -> impl Iterator<Item = (&'static str, Option<String>)> {
-        [
-            ("server", self.server),
-            ("postgres", self.postgres),
-            ("image", self.image),
-            ("pg_bin", self.pg_bin),
-            ("migrations", self.migrations),
-        ]
-        .into_iter()
-        .chain(self.how.texts())
+        [("server", self.server), ("migrations", self.migrations)]
+            .into_iter()
+            .chain(self.postgres.texts())
+            .chain(self.how.texts())
     }
 }
 
@@ -464,23 +471,13 @@ impl Seed {
             ("organisations", self.organisations),
             ("seed", self.seed),
             ("server", self.server),
-            ("postgres", self.postgres),
-            ("image", self.image),
-            ("pg_bin", self.pg_bin),
             ("migrations", self.migrations),
             ("tenant_column", self.tenant_column),
             ("tenant_table", self.tenant_table),
         ];
-        let command_line = CommandLine {
-            config: self.config,
-            options: texts
-                .into_iter()
-                .chain(self.migrate.texts())
-                .filter_map(|(key, text)| Some((key, vec![text?])))
-                .collect(),
-            command: Vec::new(),
-        };
-        (command_line, self.output)
+        let texts = texts.into_iter().chain(self.postgres.texts());
+        let texts = texts.chain(self.migrate.texts());
+        (said(self.config, texts), self.output)
     }
 }
 

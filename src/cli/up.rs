@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::arguments::said;
+use super::arguments::{PostgresOptions, said};
 use super::output;
 use super::progress::Progress;
 use crate::config;
@@ -18,15 +18,8 @@ pub(super) struct UpOptions {
     /// Where the server comes from: local, docker or auto
     #[arg(long, value_name = "KIND")]
     server: Option<String>,
-    /// The major version [default: the newest there is]
-    #[arg(long, value_name = "MAJOR")]
-    postgres: Option<String>,
-    /// The Docker image, as postgres:18 or watertight-postgres:18
-    #[arg(long, value_name = "NAME:TAG")]
-    image: Option<String>,
-    /// The folder of the Postgres binaries
-    #[arg(long, value_name = "DIR")]
-    pg_bin: Option<String>,
+    #[command(flatten)]
+    postgres: PostgresOptions,
     /// Rows per scoped table and organisation
     #[arg(long, value_name = "N", default_value = "20")]
     rows: String,
@@ -54,13 +47,11 @@ pub(super) struct DownOptions {
 pub(super) async fn up(options: UpOptions) -> Result<u8> {
     let texts = [
         ("server", options.server),
-        ("postgres", options.postgres),
-        ("image", options.image),
-        ("pg_bin", options.pg_bin),
         ("rows", Some(options.rows)),
         ("organisations", options.organisations),
     ];
-    let harness = Harness::new(config::load(said(options.config, texts.into_iter()))?);
+    let texts = texts.into_iter().chain(options.postgres.texts());
+    let harness = Harness::new(config::load(said(options.config, texts))?);
     let progress = Progress::on_terminal();
     let up = harness
         .up(!options.no_pooler, &|stage| progress.show(stage))

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::arguments::said;
 use super::progress::Progress;
 use super::{output, show, usage};
-use crate::config::{self, CommandLine};
+use crate::config;
 use crate::error::Result;
 use crate::harness::Harness;
 
@@ -47,16 +48,11 @@ pub(super) async fn run(options: Validate) -> Result<u8> {
         ("timeout", options.timeout),
         ("format", options.format),
     ];
-    let texts = texts
-        .into_iter()
-        .filter_map(|(key, text)| Some((key, vec![text?])));
-    let reports = [("report", options.report)];
-    let reports = reports.into_iter().filter(|(_, list)| !list.is_empty());
-    let settings = config::load(CommandLine {
-        config: options.config,
-        options: texts.chain(reports).collect(),
-        command: Vec::new(),
-    })?;
+    let mut line = said(options.config, texts.into_iter());
+    if !options.report.is_empty() {
+        line.options.push(("report", options.report));
+    }
+    let settings = config::load(line)?;
     show::refuse_formats(&settings)?;
     let harness = Harness::new(settings.clone());
     let progress = Progress::on_terminal();
