@@ -45,7 +45,8 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let selected = planned(scene, &|case| settings.selects(case.check, &case.object));
+    let mut selected = planned(scene);
+    selected.retain(|case| settings.selects(case.check, &case.object));
     let open = match settings.shard {
         Some(shard) => part(selected, shard),
         None => selected,
@@ -54,12 +55,13 @@ pub(super) async fn judge(
     judge_cases(arenas, scene, open, &queried, progress).await
 }
 
-/// The cases of all checks on what the scene is looked at for, that are selected.
-pub(super) fn planned(scene: Scene<'_>, selected: &dyn Fn(&Case) -> bool) -> Vec<Case> {
+/// The cases of all checks on what the scene is looked at for.
+pub(super) fn planned(scene: Scene<'_>) -> Vec<Case> {
     let checks = check::ALL.iter();
     let cases = checks.flat_map(|check| check.plan(scene));
-    let wanted = cases.filter(|case| scene.focus.includes(&case.object));
-    wanted.filter(|case| selected(case)).collect()
+    cases
+        .filter(|case| scene.focus.includes(&case.object))
+        .collect()
 }
 
 /// Runs and judges cases, and finds which branches of these queries make a difference.

@@ -1,5 +1,6 @@
 //! A trigger or rule that writes to another tenant's rows.
 
+use crate::check::policy::planned_tables;
 use crate::check::row::{
     RowRef, acting, free_column, insert, predicate, spare, transaction, update,
 };
@@ -42,10 +43,8 @@ impl Check for TriggerReachesOtherTenant {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
-        let owned = scene.tenancy.owned();
-        let wanted = owned.filter(|name| scene.focus.concerns(name));
-        let tables = wanted.filter_map(|name| scene.catalog.tables.get(name));
-        tables
+        planned_tables(scene)
+            .map(|(table, _)| table)
             .filter(|table| !table.triggers.is_empty())
             .flat_map(|table| {
                 COMMANDS.map(|command| Case {

@@ -78,7 +78,7 @@ impl Bench<'_> {
         place: &Place,
         scene: Scene<'_>,
     ) -> Result<Seen> {
-        let cases = assemble::planned(scene, &|_| true);
+        let cases = assemble::planned(scene);
         self.judge_cases(databases, place, scene, cases).await
     }
 

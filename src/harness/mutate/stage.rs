@@ -183,7 +183,7 @@ impl Bench<'_> {
         staged: &mut Staged<'_>,
         focus: &Focus,
     ) -> Result<Seen> {
-        let cases = assemble::planned(staged.scene(self, focus), &|_| true);
+        let cases = assemble::planned(staged.scene(self, focus));
         let needs = |fits: &dyn Fn(Stage) -> bool| {
             let mut attempts = cases.iter().flat_map(|case| &case.attempts);
             attempts.any(|attempt| fits(attempt.stage))
