@@ -41,6 +41,11 @@ pub(super) struct TablePlan<'a> {
     pub(super) ascending: Vec<(String, String)>,
     /// CHECKs that can be parsed.
     pub(super) checks: Vec<CheckPlan>,
+    /// The position of the column with a company's number in the French register.
+    pub(super) siren: Option<usize>,
+    /// The position of the column with an establishment's number, which begins with its company's: where that is not in
+    /// the same row.
+    pub(super) siret: Option<usize>,
     /// How many rows it takes that each value of a small set is met.
     pub(super) states: usize,
     /// What each partition wants of its rows, by column; empty where the table is not partitioned.
@@ -125,8 +130,15 @@ impl<'a> TablePlan<'a> {
                 (column, profile)
             })
             .collect();
+        let named = |word: &str| {
+            let mut names = columns.iter().map(|(column, _)| column.name.to_lowercase());
+            names.position(|name| name.contains(word))
+        };
+        let company = named("siren");
         Self {
             number,
+            siren: company,
+            siret: named("siret").filter(|_| company.is_none()),
             states: states(catalog, &columns),
             table,
             class,
@@ -192,22 +204,6 @@ impl<'a> TablePlan<'a> {
             Class::Root { column } | Class::Scoped { column } => Some(column),
             _ => None,
         }
-    }
-
-    /// The position of the column with a company's number in the French register.
-    pub(super) fn siren(&self) -> Option<usize> {
-        self.named("siren")
-    }
-
-    /// The position of the column with an establishment's number, which begins with its company's: where that is not in
-    /// the same row.
-    pub(super) fn siret(&self) -> Option<usize> {
-        self.named("siret").filter(|_| self.siren().is_none())
-    }
-
-    fn named(&self, word: &str) -> Option<usize> {
-        let mut columns = self.columns.iter();
-        columns.position(|(column, _)| column.name.to_lowercase().contains(word))
     }
 
     /// The tables of which each row has at most one row of this one: a unique key is one reference and no more.

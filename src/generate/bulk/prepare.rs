@@ -57,11 +57,11 @@ fn referred<'p>(
             let columns = key.key.target_columns.iter().map(String::as_str);
             let found = found.entry(target).or_default();
             found.extend(columns);
-            if table.siret().is_none() {
+            if table.siret.is_none() {
                 continue;
             }
             let siren = plan.tables.get(target).and_then(|target| {
-                let name = target.columns[target.siren()?].0.name.as_str();
+                let name = target.columns[target.siren?].0.name.as_str();
                 let tried = ground.pools.of(&target.table.name);
                 let is_tried = tried.is_some_and(|pool| pool.columns.iter().any(|c| c == name));
                 (!is_tried).then_some(name)
@@ -318,9 +318,9 @@ impl Preparing<'_> {
 
     /// Where the table's SIRET and the SIREN stand that it begins with: the company's that the key refers to.
     fn siret(&self, table: &TablePlan<'_>, key: &KeyPlan<'_>) -> Option<(usize, usize)> {
-        let own = table.siret()?;
+        let own = table.siret?;
         let target = self.bulk.sheet(&key.key.target)?;
-        let theirs = self.plan.tables.get(&key.key.target)?.siren()?;
+        let theirs = self.plan.tables.get(&key.key.target)?.siren?;
         let refers_by_tenant_alone = |column: &String| table.tenant_column() == Some(column);
         let is_fixed = self.wanted.contains(table.columns[own].0.name.as_str())
             || key.key.columns.iter().all(refers_by_tenant_alone);

@@ -79,21 +79,21 @@ impl Bulk {
             return self.refer_to_itself(sheet, key, row, cells);
         }
         for attempt in 0..TRIES {
-            let parent = match digit {
-                Some(digit) if attempt == 0 => digit,
-                _ if attempt == 0 && salt == 0 && key.siret.is_some() && count > 0 => {
-                    shuffled(number % count, count, key.seed)
+            // Which parent, and which of its establishments. The first, 0, is for companies without a SIREN, whose
+            // establishments have numbers of their own.
+            let (parent, turn) = match digit {
+                Some(digit) if attempt == 0 => (digit, Some(1)),
+                None if attempt + u64::from(salt) == 0 && key.siret.is_some() && count > 0 => {
+                    let parent = shuffled(number % count, count, key.seed);
+                    (parent, Some(2 + number / count))
                 }
-                _ => chosen(key, count, &mut dice),
+                _ => (chosen(key, count, &mut dice), None),
             };
             if parent < count && self.set(sheet, key, row, parent, cells) {
-                // The first is for companies without a SIREN, whose establishments have numbers of their own.
-                let turn = match digit {
-                    Some(digit) if parent == digit => 1,
-                    _ if attempt == 0 && salt == 0 => 2 + number / count,
-                    _ => dice.word(),
-                };
-                self.set_siret(sheet, key, row, (parent, turn), cells);
+                if key.siret.is_some() {
+                    let turn = turn.unwrap_or_else(|| dice.word());
+                    self.set_siret(sheet, key, row, (parent, turn), cells);
+                }
                 return true;
             }
         }

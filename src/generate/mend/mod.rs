@@ -195,22 +195,19 @@ pub(super) fn repair(catalog: &Catalog, draft: &mut Draft<'_>, expr: &Expr, turn
 
 /// Whether a part of what must hold together wants another constant of a column than the draft has.
 fn asks_for_another(catalog: &Catalog, draft: &Draft<'_>, expr: &Expr) -> bool {
+    let another = |part: &Expr| asks_for_another(catalog, draft, part);
     match expr {
-        Expr::Nested(inner) => asks_for_another(catalog, draft, inner),
+        Expr::Nested(inner) => another(inner),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::And,
             right,
-        } => [left, right]
-            .iter()
-            .any(|part| asks_for_another(catalog, draft, part)),
+        } => another(left) || another(right),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Or,
             right,
-        } => [left, right]
-            .iter()
-            .all(|part| asks_for_another(catalog, draft, part)),
+        } => another(left) && another(right),
         // How many columns are there is no state.
         Expr::BinaryOp {
             left,

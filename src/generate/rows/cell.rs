@@ -101,7 +101,7 @@ impl<'a> Maker<'a> {
         ordinal: u64,
         made: String,
     ) -> String {
-        let siret = draft.table.siret().map(|at| draft.table.columns[at].0);
+        let siret = draft.table.siret.map(|at| draft.table.columns[at].0);
         if siret.is_none_or(|siret| siret.name != column.name) {
             return made;
         }

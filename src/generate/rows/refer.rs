@@ -1,6 +1,7 @@
 //! Which row a key refers to.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::cell::shift;
@@ -71,23 +72,20 @@ impl<'a> Maker<'a> {
         // One row of a table is referred to by none, as long as there are others: it can be deleted. So are those that a
         // query wishes for without such children.
         if tried == 0
-            && let Some(parent) = parents.expecting
+            && let Some(parent) = self.expecting(draft, key)
             && self.refer_to(draft, number, key, parent)
         {
             return Ok(());
         }
-        let open = parents.open(tried < parents.len());
-        let open = among(draft, number, open, parents.len());
+        let open = parents.open(draft, number, tried < parents.len());
         // What the server refused may be refused for its parent.
         let start = if tried == 0 && draft.salt == 0 && draft.place.part != Part::Spare {
-            self.turn(draft, key, open.len())
+            self.turn(draft, key, open.count)
         } else {
-            dice.below(open.len()) + tried
+            dice.below(open.count) + tried
         };
-        for step in 0..open.len() {
-            if parents.give(draft, number, key, open[(start + step) % open.len()]) {
-                return Ok(());
-            }
+        if parents.give_any(draft, number, key, &open, start) {
+            return Ok(());
         }
         if !key.nullable.is_empty() {
             nothing(draft);
@@ -113,12 +111,10 @@ impl<'a> Maker<'a> {
             draft.forget(column);
         }
         let parents = self.parents(draft, key);
-        let open = among(draft, number, parents.open(true), parents.len());
+        let open = parents.open(draft, number, true);
         let mut dice = draft.dice(self.genes.seed.number, &key.key.name);
-        let start = dice.below(open.len().max(1));
-        let (behind, ahead) = open.split_at(start);
-        let mut open = ahead.iter().chain(behind);
-        let found = open.any(|parent| parents.give(draft, number, key, *parent));
+        let start = dice.below(open.count.max(1));
+        let found = parents.give_any(draft, number, key, &open, start);
         if !found {
             draft.release(column);
         }
@@ -153,17 +149,16 @@ impl<'a> Maker<'a> {
         parent: usize,
     ) -> bool {
         let parents = self.parents(draft, key);
-        let all = (0..parents.len()).collect();
-        let open = among(draft, number, all, parents.len());
-        let first = open.first().copied().unwrap_or(0);
-        !parents.shared && parent >= first && parents.give(draft, number, key, parent)
+        let first = Some(first(draft, number)).filter(|first| *first < parents.len());
+        let is_open = parent >= first.unwrap_or(0);
+        !parents.shared && is_open && parents.give(draft, number, key, parent)
     }
 
     /// The SIREN of the company that the row refers to.
     pub(super) fn siren_of_parent(&self, draft: &Draft<'a>) -> Option<String> {
         let keys = draft.table.keys.iter().zip(&draft.parents);
         keys.into_iter().find_map(|(key, parent)| {
-            let position = self.plan.tables.get(&key.key.target)?.siren()?;
+            let position = self.plan.tables.get(&key.key.target)?.siren?;
             let parents = self.parents(draft, key);
             parents.made.get((*parent)?)?.as_ref()?.cells[position].clone()
         })
@@ -195,15 +190,11 @@ impl<'a> Maker<'a> {
         let existing = existing.map_or(&[][..], Vec::as_slice);
         let count = made.len() + existing.len();
         let bare = match part {
-            Part::Acting => {
-                let all = 0..count;
-                all.filter(|row| self.is_bare(table.number, *row)).collect()
-            }
+            Part::Acting => self.bare(table.number, count),
             _ => count.checked_sub(1).into_iter().collect(),
         };
         Parents {
             bare,
-            expecting: self.expecting(table.number, draft),
             made,
             existing,
             shared,
@@ -217,10 +208,8 @@ impl<'a> Maker<'a> {
 struct Parents<'m> {
     made: &'m [Option<Rc<Made>>],
     existing: &'m [BTreeMap<String, Cell>],
-    /// Those that nothing may refer to.
+    /// Those that nothing may refer to, in their order.
     bare: Vec<usize>,
-    /// The one that the row should refer to, so that what a query asks for has a child.
-    expecting: Option<usize>,
     /// They are everybody's: they have no number among the tenant's rows.
     shared: bool,
     /// Of the columns that are referred to, in the plan of their table; `None` for what is computed.
@@ -232,12 +221,42 @@ impl Parents<'_> {
         self.made.len() + self.existing.len()
     }
 
-    /// Those that have their turn: without the bare ones, where these are to be spared and there are others.
-    fn open(&self, sparing: bool) -> Vec<usize> {
-        let all = 0..self.len();
-        let is_open = |parent: &usize| !(sparing && self.bare.contains(parent));
-        let open: Vec<usize> = all.clone().filter(is_open).collect();
-        if open.is_empty() { all.collect() } else { open }
+    /// Those that have their turn: without the bare ones, where these are to be spared and there are others. What is joined
+    /// to another row of its table stands after that, as long as there is one.
+    fn open(&self, draft: &Draft<'_>, number: usize, sparing: bool) -> Open {
+        let all = self.len();
+        let mut open = Open::without(0..all, if sparing { &self.bare } else { &[] });
+        if open.count == 0 {
+            open = Open::without(0..all, &[]);
+        }
+        let first = first(draft, number);
+        if first >= all {
+            return open;
+        }
+        let mut after = Open::without(first..all, &open.spared);
+        if after.count == 0 {
+            return Open::without(first..all, &[]);
+        }
+        // Each of those that come behind leaves one to the next.
+        let keys = draft.table.keys.iter();
+        let behind = keys.filter(|key| key.beyond.contains(&number)).count();
+        after.count = after.count.saturating_sub(behind).max(1);
+        after
+    }
+
+    /// Lets the draft refer to one of these, the `start`th before the others. Returns whether one fits.
+    fn give_any(
+        &self,
+        draft: &mut Draft<'_>,
+        number: usize,
+        key: &KeyPlan<'_>,
+        open: &Open,
+        start: usize,
+    ) -> bool {
+        (0..open.count).any(|step| {
+            let parent = open.parent((start + step) % open.count);
+            self.give(draft, number, key, parent)
+        })
     }
 
     /// Lets the draft refer to the parent of this number. Returns whether the parent is there and fits what was decided
@@ -269,24 +288,40 @@ impl Parents<'_> {
     }
 }
 
-/// Those of so many parents that a key may refer to, of the `open` ones, which have their turn. What is joined to another row
-/// of its table stands after that, as long as there is one.
-fn among(draft: &Draft<'_>, number: usize, open: Vec<usize>, all: usize) -> Vec<usize> {
-    let keys = &draft.table.keys;
-    let before = keys[number].beyond.iter();
-    let first = before.filter_map(|key| draft.parents[*key]).max();
-    let first = first.map_or(0, |parent| parent + 1);
-    if first >= all {
-        return open;
+/// Parents that a key may refer to: of a range, the first so many that are not spared.
+struct Open {
+    rows: Range<usize>,
+    /// In their order.
+    spared: Vec<usize>,
+    count: usize,
+}
+
+impl Open {
+    fn without(rows: Range<usize>, spared: &[usize]) -> Self {
+        let spared = spared.iter().copied().filter(|row| rows.contains(row));
+        let spared: Vec<usize> = spared.collect();
+        Self {
+            count: rows.len() - spared.len(),
+            rows,
+            spared,
+        }
     }
-    let mut after: Vec<usize> = open.into_iter().filter(|parent| *parent >= first).collect();
-    if after.is_empty() {
-        return (first..all).collect();
+
+    /// The parent's number of the `at`th of them.
+    fn parent(&self, at: usize) -> usize {
+        let row = self.rows.start + at;
+        // Each that is spared before it moves it on by one.
+        self.spared
+            .iter()
+            .fold(row, |row, spared| row + usize::from(*spared <= row))
     }
-    // Each of those that come behind leaves one to the next.
-    let behind = keys.iter().filter(|key| key.beyond.contains(&number));
-    after.truncate(after.len().saturating_sub(behind.count()).max(1));
-    after
+}
+
+/// The first parent that a key may refer to: after those of the keys that it comes behind.
+fn first(draft: &Draft<'_>, number: usize) -> usize {
+    let before = draft.table.keys[number].beyond.iter();
+    let last = before.filter_map(|key| draft.parents[*key]).max();
+    last.map_or(0, |parent| parent + 1)
 }
 
 /// A column of a reference to the own table that must be there and found no row: it will name the row itself.

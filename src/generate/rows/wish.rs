@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::{Made, model_cell};
 use super::{Draft, Maker};
-use crate::generate::plan::TablePlan;
+use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::value::Profile;
 use crate::generate::{Part, reach};
 use crate::model::{Catalog, Cell, Class, RelationName, TypeKind, Want, Whose, Wish};
@@ -113,12 +113,22 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// The acting tenant's row that one of this table's last rows is to be the child of: one that is to have no children
-    /// of other tables, one that agrees with another table's, and one that two tables' references are compared by.
-    pub(super) fn expecting(&self, table: usize, draft: &Draft<'a>) -> Option<usize> {
+    /// The acting tenant's rows that no row may refer to, of so many, in their order.
+    pub(super) fn bare(&self, table: usize, count: usize) -> Vec<usize> {
+        let Some((first, wishes)) = self.wished.get(&table) else {
+            return Vec::new();
+        };
+        let all = first.saturating_sub(1)..(first + wishes.len()).min(count);
+        all.filter(|row| self.is_bare(table, *row)).collect()
+    }
+
+    /// The acting tenant's row that one of this table's last rows is to be the child of, by a key: one that is to have no
+    /// children of other tables, one that agrees with another table's, and one that two tables' references are compared by.
+    pub(super) fn expecting(&self, draft: &Draft<'a>, key: &KeyPlan<'a>) -> Option<usize> {
         let place = &draft.place;
         let rows = self.genes.rows.max(draft.table.states);
-        let (first, wishes) = self.wished.get(&table)?;
+        let target = self.plan.tables.get(&key.key.target)?;
+        let (first, wishes) = self.wished.get(&target.number)?;
         let is_bare = |wish: &&&Wish| {
             !wish.without.is_empty() && !wish.without.contains(&draft.table.table.name)
         };
@@ -335,10 +345,7 @@ impl<'a> Maker<'a> {
     /// Whether the generator is free to do so.
     fn grants(&self, table: &TablePlan<'a>, column: &str, want: &Want) -> bool {
         let known = table.columns.iter().find(|(c, _)| c.name == column);
-        let is_key = table
-            .keys
-            .iter()
-            .any(|key| key.key.columns.iter().any(|name| name == column));
+        let is_key = key_of(table, column).is_some();
         known.is_some_and(|(of, profile)| {
             Some(column) != table.tenant_column()
                 && !table.is_late(column)
