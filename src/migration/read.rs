@@ -99,10 +99,12 @@ pub(super) fn by(
 
 /// Whether a migration names the tool's own table, and none makes it.
 fn wants(history: &History, migrations: &[Migration]) -> bool {
-    let named = |statement: &&Statement| statement.text.contains(history.table);
-    let mut statements = migrations.iter().flat_map(|of| &of.script).filter(named);
-    let makes = |statement: &Statement| statement.begins_with(&["CREATE", "TABLE"]);
-    statements.next().is_some_and(|first| !makes(first)) && !statements.any(makes)
+    let statements = migrations.iter().flat_map(|of| &of.script);
+    let named: Vec<&Statement> = statements
+        .filter(|statement| statement.text.contains(history.table))
+        .collect();
+    let is_made = || named.iter().any(|of| of.begins_with(&["CREATE", "TABLE"]));
+    !named.is_empty() && !is_made()
 }
 
 /// The SQL files of a folder and of those below, or one file, to look for objects in; what can't be read is left out.

@@ -119,10 +119,14 @@ pub(super) fn search() -> Vec<Binaries> {
 
 /// Where programs may lie: those of PATH first.
 pub(super) fn folders() -> Vec<PathBuf> {
+    let places = PLACES.iter().flat_map(|place| expand(place));
+    path().into_iter().chain(places).collect()
+}
+
+/// The folders of PATH.
+pub(super) fn path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(PLACES.iter().flat_map(|place| expand(place)))
-        .collect()
+    std::env::split_paths(&path).collect()
 }
 
 /// The binaries of one folder, or why they are none. Debian's wrappers in `/usr/bin` have neither program.

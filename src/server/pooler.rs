@@ -12,7 +12,7 @@ use super::process::{POOLER, blocking};
 use super::provider::{Address, Boxed, Starting, connected, last_lines};
 use super::registry::Registry;
 use super::runner::Runner;
-use super::{Login, Server};
+use super::{Login, Server, binaries};
 use crate::error::{Error, Result};
 
 /// Connections to the server for each database and role: few, so that clients share them as they do under load.
@@ -56,8 +56,8 @@ impl Pooler {
 /// # Errors
 /// [`Error::NoServer`] that names the package, where there is none.
 pub fn pooler_program() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    binaries::path()
+        .into_iter()
         .chain(PLACES.iter().map(PathBuf::from))
         .map(|folder| folder.join(POOLER))
         .find(|program| program.is_file())
