@@ -19,11 +19,14 @@ impl<'a> RowRef<'a> {
     }
 
     /// The values of some columns; `None` where one is NULL or not given.
+    pub(super) fn values(&self, columns: &[String]) -> Option<Vec<&'a str>> {
+        columns.iter().map(|column| self.cell(column)).collect()
+    }
+
+    /// As [`Self::values`], to be changed.
     pub(super) fn tuple(&self, columns: &[String]) -> Option<Vec<String>> {
-        columns
-            .iter()
-            .map(|column| self.cell(column).map(str::to_owned))
-            .collect()
+        let values = self.values(columns)?;
+        Some(values.into_iter().map(str::to_owned).collect())
     }
 }
 

@@ -103,18 +103,15 @@ impl Way {
         };
         let pair = match self {
             Self::Rows => return vec![attempt(self, Purpose::Probe, vec![count])],
-            Self::Move => moves(scene, table, key),
-            Self::MoveParent => parent_moves(scene, table, key),
-            _ => references(self, scene, table, key),
+            Self::Move => moves(scene, table, key, pairs),
+            Self::MoveParent => parent_moves(scene, table, key, pairs),
+            _ => references(self, scene, table, key, pairs),
         };
         let mut attempts: Vec<Attempt> = pair
             .into_iter()
             .take(pairs)
             .flat_map(|(control, attack)| [(Purpose::Control, control), (Purpose::Attack, attack)])
-            .map(|(purpose, statement)| {
-                let statements = self.around(scene, table, key, statement, &count);
-                attempt(self, purpose, statements)
-            })
+            .map(|(purpose, writes)| attempt(self, purpose, self.around(writes, &count)))
             .collect();
         if self == Self::Commit {
             for attempt in &mut attempts {
@@ -124,36 +121,17 @@ impl Way {
         attempts
     }
 
-    /// The write with what makes the server check it, and what counts rows that cross.
-    fn around(
-        self,
-        scene: Scene<'_>,
-        table: &Table,
-        key: &ForeignKey,
-        writes: Vec<String>,
-        count: &str,
-    ) -> Vec<String> {
-        let checked = |writes| with(writes, vec![CHECKED.to_owned()]);
-        match self {
-            Self::Commit => {
-                let begin = vec![
-                    "BEGIN".to_owned(),
-                    "SET CONSTRAINTS ALL DEFERRED".to_owned(),
-                ];
-                let end = vec![COMMIT.to_owned(), count.to_owned()];
-                with(with(begin, writes), end)
-            }
-            // One move is the attack on every key that it concerns, so that it is made once.
-            Self::Move => with(
-                checked(writes),
-                counts(scene, |child, _| child.name == table.name),
-            ),
-            Self::MoveParent => with(
-                checked(writes),
-                counts(scene, |_, other| other.target == key.target),
-            ),
-            _ => with(checked(writes), vec![count.to_owned()]),
+    /// The write with what makes the server check it. What is committed is counted at once, as it can't be done again.
+    fn around(self, writes: Vec<String>, count: &str) -> Vec<String> {
+        if self != Self::Commit {
+            return with(writes, vec![CHECKED.to_owned()]);
         }
+        let begin = vec![
+            "BEGIN".to_owned(),
+            "SET CONSTRAINTS ALL DEFERRED".to_owned(),
+        ];
+        let end = vec![COMMIT.to_owned(), count.to_owned()];
+        with(with(begin, writes), end)
     }
 }
 
@@ -164,19 +142,6 @@ fn with(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
 
 /// What a control writes, and what an attack does.
 type Pair = (Vec<String>, Vec<String>);
-
-/// What counts the crossings of some keys.
-fn counts(scene: Scene<'_>, concerned: impl Fn(&Table, &ForeignKey) -> bool) -> Vec<String> {
-    let keys = scene
-        .catalog
-        .roots()
-        .flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)));
-    keys.filter(|(table, key)| {
-        concerned(table, key) && reference::outside(scene, table, key).is_none()
-    })
-    .filter_map(|(table, key)| crossing::count(scene.catalog, scene.tenancy, &table.name, key))
-    .collect()
-}
 
 fn attempt(way: Way, purpose: Purpose, statements: Vec<String>) -> Attempt {
     Attempt {
@@ -190,8 +155,14 @@ fn attempt(way: Way, purpose: Purpose, statements: Vec<String>) -> Attempt {
     }
 }
 
-/// Statements that name a row of the own tenant, and the same with one of another.
-fn references(way: Way, scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> {
+/// Statements that name a row of the own tenant, and the same with one of another; so many pairs at least, where there are.
+fn references(
+    way: Way,
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    pairs: usize,
+) -> Vec<Pair> {
     let own = acting(scene.worlds, &key.target);
     let theirs = reference::foreign_tuples(scene, table, key);
     let inserts = way == Way::Insert;
@@ -207,6 +178,9 @@ fn references(way: Way, scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Ve
     };
     let mut found = Vec::new();
     for row in subjects {
+        if found.len() >= pairs {
+            break;
+        }
         // The nearest: what several keys share stays as it is, where it can.
         let Some(theirs) = theirs
             .iter()
@@ -296,7 +270,7 @@ fn elsewhere(scene: Scene<'_>) -> impl Iterator<Item = &String> {
 }
 
 /// A row that refers by this key is written into its own tenant again, and into another.
-fn moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> {
+fn moves(scene: Scene<'_>, table: &Table, key: &ForeignKey, pairs: usize) -> Vec<Pair> {
     let own = acting(scene.worlds, &table.name);
     let refers = |row: &RowRef<'_>| {
         row.tuple(&key.columns).is_some_and(|named| {
@@ -310,6 +284,9 @@ fn moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> {
     };
     let mut found = Vec::new();
     for row in rows {
+        if found.len() >= pairs {
+            break;
+        }
         let Some(defining) = defining else {
             found.extend(moved(scene, table, row));
             continue;
@@ -332,7 +309,7 @@ fn moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> {
 }
 
 /// A row that others refer to by this key, likewise.
-fn parent_moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> {
+fn parent_moves(scene: Scene<'_>, table: &Table, key: &ForeignKey, pairs: usize) -> Vec<Pair> {
     let Some(parent) = scene.catalog.tables.get(&key.target) else {
         return Vec::new();
     };
@@ -351,31 +328,20 @@ fn parent_moves(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Pair> 
     let mut rows = freest(rows.into_iter().filter(is_named).collect(), parent);
     // Likewise by a key of others that refer to it.
     let held = holders(scene, key);
-    rows.sort_by_cached_key(|row| {
-        let others = held.iter();
-        others
-            .filter(|(columns, named)| {
-                row.tuple(columns)
-                    .is_some_and(|tuple| named.contains(&tuple))
-            })
-            .count()
-    });
-    let free = |row: &&RowRef<'_>| {
-        !held.iter().any(|(columns, named)| {
-            row.tuple(columns)
-                .is_some_and(|tuple| named.contains(&tuple))
-        })
-    };
+    rows.sort_by_cached_key(|row| held.iter().filter(|held| held.names(row)).count());
+    let free = |row: &&RowRef<'_>| !held.iter().any(|held| held.names(row));
     let new = if rows.iter().any(|row| free(&row)) {
         Vec::new()
     } else {
         new_parents(scene, table, key, parent)
     };
     let there = rows.into_iter().flat_map(|row| moved(scene, parent, row));
-    let mut all: Vec<Pair> = new.into_iter().chain(there).collect();
+    let mut all: Vec<Pair> = new.into_iter().chain(there).take(pairs).collect();
     // What refers to it may be held by rows in its turn: tried second, as most are not.
     let second = all.len().min(1);
-    all.splice(second..second, new_family(scene, table, key, parent));
+    if second < pairs {
+        all.splice(second..second, new_family(scene, table, key, parent));
+    }
     all
 }
 
@@ -433,12 +399,21 @@ fn new_parents(scene: Scene<'_>, table: &Table, key: &ForeignKey, parent: &Table
     found
 }
 
-/// What the acting tenant's rows name by the other keys to the same table that carry the tenant: for each of them the
-/// columns named, and their values.
-fn holders<'a>(
-    scene: Scene<'a>,
-    key: &'a ForeignKey,
-) -> Vec<(&'a [String], BTreeSet<Vec<String>>)> {
+/// What the acting tenant's rows name by a key: the columns named, and their values.
+struct Held<'a> {
+    columns: &'a [String],
+    named: BTreeSet<Vec<&'a str>>,
+}
+
+impl Held<'_> {
+    fn names(&self, row: &RowRef<'_>) -> bool {
+        let values = row.values(self.columns);
+        values.is_some_and(|values| self.named.contains(&values))
+    }
+}
+
+/// What they name by the other keys to the same table that carry the tenant.
+fn holders<'a>(scene: Scene<'a>, key: &'a ForeignKey) -> Vec<Held<'a>> {
     let keys = scene
         .catalog
         .roots()
@@ -449,9 +424,11 @@ fn holders<'a>(
             && reference::tenant_pair(scene, table, other).is_some()
     })
     .map(|(table, other)| {
-        let rows = acting(scene.worlds, &table.name);
-        let named = rows.iter().filter_map(|row| row.tuple(&other.columns));
-        (other.target_columns.as_slice(), named.collect())
+        let rows = acting(scene.worlds, &table.name).into_iter();
+        Held {
+            columns: &other.target_columns,
+            named: rows.filter_map(|row| row.values(&other.columns)).collect(),
+        }
     })
     .collect()
 }

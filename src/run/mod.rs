@@ -5,6 +5,7 @@
 //! its role; one session never sets a context, since a setting that was set once is
 //! `''` afterwards and not unset.
 
+mod batch;
 mod session;
 mod trial;
 
@@ -258,6 +259,7 @@ impl Owner {
                 }
                 (Stage::Seeded | Stage::Thrown, _) => Session::open(&arena.seeded, arena).await?,
             };
+            session.batches = losses == 0;
             if let Stage::World { kind, layout } = stage {
                 self.enter(&mut session, arena, kind, layout).await?;
                 // Undone where the next world goes back to the savepoint.
@@ -416,6 +418,7 @@ async fn application(
     let mut losses = 0;
     while found.len() < scripts.len() && losses < RECONNECTS {
         let mut session = Session::open(options, arena).await?;
+        session.batches = losses == 0;
         let (seen, alive) = session.run(&scripts[found.len()..]).await;
         found.extend(seen);
         if alive {

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Either, PgConnection, Row as _, ValueRef as _};
 use tokio_stream::StreamExt as _;
 
-use super::Arena;
+use super::{Arena, batch};
 use crate::database::{connect, execute};
 use crate::error::{Doing as _, Result};
 use crate::model::{Observation, Output, Refusal};
@@ -63,6 +63,8 @@ pub(super) struct Session {
     /// By the text of a witness, what it says of the rows as they are.
     witnesses: BTreeMap<String, Witness>,
     late: Late,
+    /// Scripts may go to the server in batches.
+    pub(super) batches: bool,
 }
 
 /// By its `PREPARE`, each query that once took longer than a statement may or returned too many rows, in whichever session,
@@ -106,8 +108,9 @@ struct Witness {
     before: Option<Output>,
 }
 
-const BEGIN: &str = "SAVEPOINT watertight_attempt";
-const END: &str = "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT watertight_attempt";
+pub(super) const BEGIN: &str = "SAVEPOINT watertight_attempt";
+pub(super) const END: &str =
+    "ROLLBACK TO SAVEPOINT watertight_attempt\n;RELEASE SAVEPOINT watertight_attempt";
 
 impl Session {
     /// Opens a session and its one transaction.
@@ -119,6 +122,7 @@ impl Session {
             connection,
             witnesses: BTreeMap::new(),
             late: arena.late.clone(),
+            batches: true,
         })
     }
 
@@ -135,8 +139,21 @@ impl Session {
         let mut found: Vec<Observation> = Vec::with_capacity(scripts.len());
         let mut tries = 0;
         let mut together = TOGETHER;
+        // Those before this one are sent in messages: the batch that they were in failed.
+        let mut failed = 0;
         while found.len() < scripts.len() {
             let next = &scripts[found.len()..];
+            let length = batch::length(next);
+            if self.batches && length > 1 && found.len() >= failed {
+                let Ok(seen) = self.batch(&next[..length]).await else {
+                    return (found, false);
+                };
+                if seen.len() < length {
+                    failed = found.len() + length;
+                }
+                found.extend(seen);
+                continue;
+            }
             if let Some(said) = self.late.said(&next[0]) {
                 found.push(said);
                 continue;
@@ -156,8 +173,7 @@ impl Session {
             }
             let stopped = seen.last().and_then(|last| last.refusal.as_ref());
             let refused = stopped.is_some();
-            let transient =
-                stopped.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()));
+            let transient = seen.last().is_some_and(is_transient);
             // A message that the server can't read at all fails at its first statement, whichever is at fault.
             let unread = stopped.is_some_and(|refusal| refusal.statement == 0);
             if alive && next.len() > 1 && seen.len() == 1 && unread {
@@ -279,6 +295,12 @@ impl Session {
         }
         execute(&mut self.connection, &sql).await
     }
+}
+
+/// Says nothing of the attempt.
+pub(super) fn is_transient(observation: &Observation) -> bool {
+    let refusal = observation.refusal.as_ref();
+    refusal.is_some_and(|refusal| TRANSIENT.contains(&refusal.sqlstate.as_str()))
 }
 
 /// The statement that a script of ours prepared and did not deallocate.

@@ -1,5 +1,6 @@
 //! The integration tests: one binary.
 
+mod batches;
 mod checks;
 mod command_line;
 mod doctor;

@@ -88,7 +88,7 @@ impl Check for CrossTenantReference {
             Verdict::Leaked(_) if way == Way::Insert => subject
                 .then_delete(case)
                 .map_or(verdict, |case| Verdict::FollowUp(Box::new(case))),
-            Verdict::Held(_) | Verdict::Leaked(_) => verdict,
+            Verdict::Held(_) | Verdict::Leaked(_) | Verdict::FollowUp(_) => verdict,
             _ if reference::opposites(scene, table, key)
                 .is_some_and(|(_, opposite, theirs)| opposite != theirs) =>
             {
@@ -96,11 +96,10 @@ impl Check for CrossTenantReference {
                 Verdict::NotApplicable(reason.to_owned())
             }
             _ if case.subject.ends_with(AGAIN) || case.attempts.is_empty() => verdict,
-            _ => Verdict::FollowUp(Box::new(Case {
-                subject: format!("{}{AGAIN}", case.subject),
-                attempts: way.attempts(scene, table, key, PAIRS),
-                ..case.clone()
-            })),
+            _ => {
+                let attempts = way.attempts(scene, table, key, PAIRS);
+                subject.counted(case, format!("{}{AGAIN}", case.subject), attempts)
+            }
         }
     }
 }
@@ -135,8 +134,12 @@ impl Subject<'_> {
                 continue;
             };
             if attacked.worked() && attacked.affected(Way::writes_at(attack)) > 0 {
+                if !self.counts(attack) {
+                    return self.counted(case, case.subject.clone(), case.attempts.clone());
+                }
                 // What a trigger rewrote is judged as it is stored: more crossing rows than the control left.
-                if self.crossing(attack, attacked) > self.crossing(attack, control) {
+                let crossing = |seen: &Observation| seen.number(attack.statements.len() - 1);
+                if crossing(attacked) > crossing(control).or(Some(0)) {
                     return Verdict::Leaked(Box::new(self.defect(self.message(), attack)));
                 }
                 if control.worked() {
@@ -212,14 +215,24 @@ impl Subject<'_> {
         )
     }
 
-    /// What an attempt counted of this key's crossings.
-    fn crossing(self, attempt: &Attempt, seen: &Observation) -> u64 {
-        let count = self.count();
-        let mut statements = attempt.statements.iter();
-        statements
-            .position(|sql| Some(sql) == count.as_ref())
-            .and_then(|at| seen.number(at))
-            .unwrap_or(0)
+    /// The attempt ends with the count of this key's crossings.
+    fn counts(self, attempt: &Attempt) -> bool {
+        attempt.statements.last() == self.count().as_ref()
+    }
+
+    /// These attempts with that count: it costs more than what it follows and most attempts are refused, so that it is asked
+    /// for only where one was not.
+    fn counted(self, case: &Case, subject: String, mut attempts: Vec<Attempt>) -> Verdict {
+        for attempt in &mut attempts {
+            if !self.counts(attempt) {
+                attempt.statements.extend(self.count());
+            }
+        }
+        Verdict::FollowUp(Box::new(Case {
+            subject,
+            attempts,
+            ..case.clone()
+        }))
     }
 
     /// Where nothing could be tried.
@@ -296,7 +309,6 @@ impl Subject<'_> {
     fn defect(self, message: String, attempt: &Attempt) -> Defect {
         let mut shown = attempt.statements.clone();
         let count = self.count();
-        shown.retain(|sql| !sql.starts_with("SELECT count(*)") || Some(sql) == count.as_ref());
         for sql in &mut shown {
             if Some(&*sql) == count.as_ref() {
                 sql.insert_str(0, "-- rows that refer across tenants:\n");

@@ -90,7 +90,6 @@ fn attempts(scene: Scene<'_>, table: &Table, key: &ForeignKey) -> Vec<Attempt> {
     }
     let mut attempts = Vec::new();
     for mut attempt in Way::MoveParent.attempts(scene, table, key, 3) {
-        attempt.statements.truncate(Way::writes_at(&attempt) + 2);
         attempt.statements.push(format!(
             "SELECT count(*) FROM {} WHERE {}::text <> {}",
             table.name.quoted(),

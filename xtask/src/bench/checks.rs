@@ -16,7 +16,8 @@ use watertight::run::{Arena, Late, load_all};
 use watertight::server::{Server, ServerChoice, ServerRequest};
 
 use super::fixture::{SEED, connect, execute, said};
-use super::{Outcome, median, synthetic};
+use super::synthetic::{self, Parents};
+use super::{Outcome, median};
 
 /// Tables of the two sizes: a hundred foreign keys, and a thousand.
 const TABLES: [usize; 2] = [40, 400];
@@ -44,30 +45,48 @@ pub(super) async fn run(rounds: usize) -> Result<Outcome, String> {
 
 async fn measured(server: &Server, rounds: usize) -> Result<Outcome, String> {
     let [few, many] = TABLES;
-    let few = Subject::new(server, few).await?;
-    let many = Subject::new(server, many).await?;
-    let script = many.assertions()?;
-    let (mut ours, mut peer, mut ratio, mut growth) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    let hub = Subject::new(server, "hub", &synthetic::schema(many, Parents::Hub)).await?;
+    let few = Subject::new(server, "few", &synthetic::schema(few, Parents::Spread)).await?;
+    let many = Subject::new(server, "many", &synthetic::schema(many, Parents::Spread)).await?;
+    let (script, hub_script) = (many.assertions()?, hub.assertions()?);
+    let mut seconds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..=rounds {
         let small = few.checked(server).await?;
         let large = many.checked(server).await?;
         let asserted = script.run(server)?;
+        let bare = script.bare(server).await?;
+        let of_hub = hub.checked(server).await?;
+        let hub_asserted = hub_script.run(server)?;
         // The first round warms caches up.
-        if round > 0 {
-            ours.push(large);
-            peer.push(asserted);
-            ratio.push(asserted / large);
-            growth.push(large / many.keys() / (small / few.keys()));
+        if round == 0 {
+            continue;
+        }
+        for (name, figure) in [
+            ("pgtap_over_checks", asserted / large),
+            ("pgtap_over_attacks_alone", asserted / bare),
+            ("time_growth", large / many.keys() / (small / few.keys())),
+            ("hub_pgtap_over_checks", hub_asserted / of_hub),
+            ("checks_seconds", large),
+            ("attacks_alone_seconds", bare),
+            ("pgtap_seconds", asserted),
+            ("hub_checks_seconds", of_hub),
+            ("hub_pgtap_seconds", hub_asserted),
+        ] {
+            seconds.entry(name).or_default().push(figure);
         }
     }
     let mut outcome = Outcome::default();
-    outcome.ratios.insert("pgtap_over_checks", median(ratio));
-    outcome.ratios.insert("time_growth", median(growth));
+    for (name, figures) in seconds {
+        let figure = median(figures);
+        if name.ends_with("seconds") {
+            outcome.figures.insert(name.to_owned(), figure.into());
+        } else {
+            outcome.ratios.insert(name, figure);
+        }
+    }
     for (name, figure) in [
         ("keys", many.keys().into()),
         ("assertions", script.assertions.into()),
-        ("checks_seconds", median(ours).into()),
-        ("pgtap_seconds", median(peer).into()),
     ] {
         outcome.figures.insert(name.to_owned(), figure);
     }
@@ -83,12 +102,12 @@ struct Subject {
 }
 
 impl Subject {
-    async fn new(server: &Server, tables: usize) -> Result<Self, String> {
-        let database = format!("bench_checks_{tables}");
+    async fn new(server: &Server, name: &str, schema: &str) -> Result<Self, String> {
+        let database = format!("bench_checks_{name}");
         let mut connection = connect(server, server.maintenance_database()).await?;
         execute(&mut connection, &format!("CREATE DATABASE {database}")).await?;
         let mut connection = connect(server, &database).await?;
-        execute(&mut connection, &synthetic::schema(tables)).await?;
+        execute(&mut connection, schema).await?;
         let catalog = watertight::introspect::introspect(&mut connection)
             .await
             .map_err(said)?;
@@ -194,6 +213,7 @@ impl Subject {
                 }
             }
         }
+        let all: Vec<String> = known.iter().map(|attack| literal(attack)).collect();
         let mut text = String::new();
         for (table, attacks) in &attacks {
             let _ = writeln!(text, "BEGIN;\nSELECT plan({});", attacks.len());
@@ -207,12 +227,17 @@ impl Subject {
             }
             text.push_str("SELECT * FROM finish();\nROLLBACK;\n");
         }
-        let name = format!("watertight-bench-{}.sql", std::process::id());
+        let name = format!("watertight-{}-{}.sql", self.database, std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Script {
             database: self.database.clone(),
             path,
+            bare: format!(
+                "DO $bare$ DECLARE attack text; BEGIN FOREACH attack IN ARRAY ARRAY[{}] LOOP BEGIN EXECUTE attack; RAISE 'it \
+                 worked'; EXCEPTION WHEN foreign_key_violation THEN NULL; END; END LOOP; END $bare$",
+                all.join(", ")
+            ),
             assertions: known.len(),
         })
     }
@@ -226,10 +251,20 @@ fn attacking() -> Result<&'static dyn Check, String> {
 struct Script {
     database: String,
     path: PathBuf,
+    /// The attacks in one statement that does nothing else: what they cost the server.
+    bare: String,
     assertions: usize,
 }
 
 impl Script {
+    /// The seconds that the attacks alone take, without controls and whatever tells what came of them.
+    async fn bare(&self, server: &Server) -> Result<f64, String> {
+        let mut connection = connect(server, &self.database).await?;
+        let started = Instant::now();
+        execute(&mut connection, &self.bare).await?;
+        Ok(started.elapsed().as_secs_f64())
+    }
+
     /// The seconds that `psql` takes for it, by the socket where the server has one.
     fn run(&self, server: &Server) -> Result<f64, String> {
         let (login, database) = (server.administrator(), self.database.as_str());

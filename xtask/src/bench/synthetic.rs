@@ -15,6 +15,9 @@ use super::fixture::{SEED, connect, execute, said};
 const COLUMNS: [usize; 2] = [12, 13];
 const KEYS: [usize; 2] = [2, 3];
 
+/// A multiplier of good hashes, as whatever is linear in a table's number comes to the same for all modulo one less.
+const SPREAD: usize = 2_654_435_761;
+
 /// What one size took, in milliseconds.
 struct Took {
     catalog: f64,
@@ -43,7 +46,7 @@ async fn measure(server: &Server, tables: usize) -> Result<Took, String> {
     let mut connection = connect(server, &maintenance).await?;
     execute(&mut connection, &format!("CREATE DATABASE {database}")).await?;
     let mut connection = connect(server, &database).await?;
-    execute(&mut connection, &schema(tables)).await?;
+    execute(&mut connection, &schema(tables, Parents::Spread)).await?;
     let started = Instant::now();
     let catalog = watertight::introspect::introspect(&mut connection)
         .await
@@ -77,8 +80,27 @@ async fn measure(server: &Server, tables: usize) -> Result<Took, String> {
     })
 }
 
+/// What tables refer to, beside the tenants.
+#[derive(Clone, Copy)]
+pub(super) enum Parents {
+    /// Those before them, each about as often as any other.
+    Spread,
+    /// By their first key one, as an application's users.
+    Hub,
+}
+
+impl Parents {
+    /// The one of a table's key by this number.
+    fn of(self, table: usize, key: usize) -> usize {
+        match self {
+            Self::Hub if key == 0 => 1,
+            _ => 1 + ((table * SPREAD >> 16) + key * 31) % table.saturating_sub(1).max(1),
+        }
+    }
+}
+
 /// Tables of 12 and 13 columns by turns, with two and three foreign keys to those before them.
-pub(super) fn schema(tables: usize) -> String {
+pub(super) fn schema(tables: usize, parents: Parents) -> String {
     let mut sql =
         String::from("CREATE TABLE t000 (organisation_id uuid PRIMARY KEY, name text NOT NULL);\n");
     for table in 1..tables {
@@ -103,9 +125,7 @@ pub(super) fn schema(tables: usize) -> String {
         }
         sql.push_str(", PRIMARY KEY (organisation_id, id)");
         for key in 0..keys.saturating_sub(1) {
-            // Spread over the tables before it, the tenants' left out.
-            let parent = 1 + (table * 7 + key * 31) % table.saturating_sub(1).max(1);
-            let parent = parent.min(table - 1).max(1);
+            let parent = parents.of(table, key);
             if parent < table {
                 let _ = write!(
                     sql,
