@@ -3,8 +3,9 @@
 //! Names of things that come from elsewhere (a payment provider's customer, a request, a trace) are not taken for ids: what
 //! they name has no table here, another type, or a word before it that says where it comes from.
 
+use super::log::Log;
 use super::nouns::{Fit, fit, words};
-use super::{Scene, policy};
+use super::{Scene, analogy, documents, reference};
 use crate::model::{
     Catalog, Class, Column, RelationName, Table, Token, TokenKind, Tokens, TypeKind, literal,
     quoted,
@@ -89,14 +90,15 @@ impl Loose<'_> {
 
 /// The references without a key of a table.
 pub(super) fn of<'a>(scene: Scene<'a>, table: &'a Table) -> Vec<Loose<'a>> {
-    if !is_owned(scene, &table.name) || is_log(scene, table) {
+    if !is_owned(scene, &table.name) {
         return Vec::new();
     }
+    let log = Log::of(scene, table);
     let keyed = |column: &Column| {
         let mut keys = table.foreign_keys.iter();
         keys.any(|key| key.columns.contains(&column.name))
     };
-    let own = id_column(scene, table);
+    let own = reference::id_column(scene, table);
     let columns = table.writable_columns().filter(|column| {
         !keyed(column)
             && Some(column.name.as_str()) != scene.tenancy.tenant_column(&table.name)
@@ -112,37 +114,13 @@ pub(super) fn of<'a>(scene: Scene<'a>, table: &'a Table) -> Vec<Loose<'a>> {
             found.extend(in_document(scene, table, column));
             found
         })
+        .filter(|loose| log.is_none_or(|log| loose.form == Form::One && log.names(loose.column)))
         .collect()
 }
 
 fn is_owned(scene: Scene<'_>, name: &RelationName) -> bool {
     let class = scene.tenancy.classes.get(name);
     matches!(class, Some(Class::Scoped { .. } | Class::Derived { .. }))
-}
-
-/// What a table of a log is called.
-const LOGS: [&str; 9] = [
-    "log", "logs", "audit", "audits", "history", "journal", "trail", "archive", "outbox",
-];
-
-/// Entries of a log outlive what they name, and are not to be led astray by a key: known by its name, or as the
-/// application may add to it and change nothing.
-fn is_log(scene: Scene<'_>, table: &Table) -> bool {
-    let may = |privilege| policy::may(scene, table, privilege);
-    let grows = scene.tenancy.access.is_some() && may("INSERT") && !may("UPDATE") && !may("DELETE");
-    let words = words(&table.name.name);
-    grows || words.iter().any(|word| LOGS.contains(&word.as_str()))
-}
-
-/// The column that tells a table's rows apart within their tenant.
-fn id_column<'a>(scene: Scene<'_>, table: &'a Table) -> Option<&'a str> {
-    let tenant = scene.tenancy.tenant_column(&table.name);
-    let mut key = table.primary_key();
-    key.retain(|column| Some(*column) != tenant);
-    match key.as_slice() {
-        [one] => Some(one),
-        _ => key.into_iter().find(|column| *column == "id"),
-    }
 }
 
 /// The kinds of types that ids are of.
@@ -207,7 +185,8 @@ fn named<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Option<L
     };
     let kind = kind(scene.catalog, element.unwrap_or(base))?;
     let noun = noun(&column.name, kind, element.is_some())?;
-    let (target, id) = meant(scene, table, &noun, kind)?;
+    let by_name = meant(scene, table, &noun, kind);
+    let (target, id) = by_name.or_else(|| alike(scene, table, column, &noun, kind))?;
     let form = if element.is_some() {
         Form::Many
     } else {
@@ -222,6 +201,22 @@ fn named<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Option<L
     })
 }
 
+/// The table that is meant as others' keys have it. What stands beside a type is of several tables, and a word from elsewhere
+/// says that it is none of ours.
+fn alike<'a>(
+    scene: Scene<'a>,
+    table: &'a Table,
+    column: &Column,
+    noun: &[String],
+    kind: Kind,
+) -> Option<(&'a Table, &'a str)> {
+    if says(table, noun).is_some() || kind == Kind::Text || !is_role(noun, Kind::Uuid) {
+        return None;
+    }
+    let (target, id) = analogy::meant(scene, table, column, noun)?;
+    identified(scene, target, kind).filter(|(_, known)| *known == id)
+}
+
 /// The table whose things are called so, and its id.
 fn meant<'a>(
     scene: Scene<'a>,
@@ -233,6 +228,11 @@ fn meant<'a>(
         return identified(scene, table, kind);
     }
     let mut found: Vec<(usize, bool, (&Table, &str))> = Vec::new();
+    // `winner_variant` beside `experiment_variants`.
+    let roles = noun
+        .iter()
+        .take_while(|word| ROLES.contains(&word.as_str()));
+    let rest = &noun[roles.count()..];
     for target in scene.catalog.roots() {
         let Some(identified) = identified(scene, target, kind) else {
             continue;
@@ -241,6 +241,11 @@ fn meant<'a>(
             Some(Fit::Same) => 0,
             Some(Fit::End) if kind != Kind::Text => 1,
             Some(Fit::Role(words)) if is_role(&words, kind) => 2,
+            None if kind == Kind::Uuid
+                && fit(rest, &words(&target.name.name)) == Some(Fit::End) =>
+            {
+                3
+            }
             _ => continue,
         };
         found.push((rank, target.name.schema != table.name.schema, identified));
@@ -273,7 +278,7 @@ fn identified<'a>(scene: Scene<'a>, target: &'a Table, of: Kind) -> Option<(&'a 
     if !linked && !is_owned(scene, &target.name) {
         return None;
     }
-    let id = id_column(scene, target)?;
+    let id = reference::id_column(scene, target)?;
     let column = target.column(id)?;
     (kind(scene.catalog, column.type_oid)? == of).then_some((target, id))
 }
@@ -289,15 +294,7 @@ fn typed<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Vec<Loos
     let Some(before) = noun(&column.name, kind, false) else {
         return Vec::new();
     };
-    let says = table.columns.iter().find(|other| {
-        let words = words(&other.name);
-        let (last, rest) = match words.split_last() {
-            Some((last, rest)) => (last.as_str(), rest),
-            None => return false,
-        };
-        rest == before && TYPES.contains(&last)
-    });
-    let Some(says) = says else {
+    let Some(says) = says(table, &before) else {
         return Vec::new();
     };
     values(scene.catalog, table, says)
@@ -314,6 +311,18 @@ fn typed<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Vec<Loos
             })
         })
         .collect()
+}
+
+/// The column that says of which table such an id is.
+fn says<'a>(table: &'a Table, noun: &[String]) -> Option<&'a Column> {
+    table.columns.iter().find(|other| {
+        let words = words(&other.name);
+        let (last, rest) = match words.split_last() {
+            Some((last, rest)) => (last.as_str(), rest),
+            None => return false,
+        };
+        rest == noun && TYPES.contains(&last)
+    })
 }
 
 /// The values that a column of few may have: labels of its type, and texts that its CHECKs name.
@@ -335,13 +344,13 @@ fn values(catalog: &Catalog, table: &Table, column: &Column) -> Vec<String> {
     found
 }
 
-fn mentions(expression: &str, column: &str) -> bool {
+pub(super) fn mentions(expression: &str, column: &str) -> bool {
     let mut tokens = Tokens::new(expression).flatten();
     tokens.any(|token| token.name().as_deref() == Some(column))
 }
 
 /// The text of a literal, without its quotes.
-fn text_of(token: &Token<'_>) -> String {
+pub(super) fn text_of(token: &Token<'_>) -> String {
     token.text.trim_matches('\'').replace("''", "'")
 }
 
@@ -353,7 +362,7 @@ fn in_document<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Ve
         return Vec::new();
     }
     let mut found: Vec<Loose<'a>> = Vec::new();
-    for key in read_keys(scene, table, &column.name) {
+    for key in documents::keys(scene, table, &column.name) {
         for kind in [Kind::Uuid, Kind::Number] {
             let meant = noun_of_key(&key).and_then(|noun| meant(scene, table, &noun, kind));
             let known = found.iter().any(|one| one.form == Form::Under(key.clone()));
@@ -374,37 +383,4 @@ fn in_document<'a>(scene: Scene<'a>, table: &'a Table, column: &'a Column) -> Ve
 /// A key of a document says that it is an id, or it is none.
 fn noun_of_key(key: &str) -> Option<Vec<String>> {
     noun(key, Kind::Number, false)
-}
-
-/// The keys that are taken from a column of documents by `->>`, in the schema and in queries that name the table.
-fn read_keys(scene: Scene<'_>, table: &Table, column: &str) -> Vec<String> {
-    let indexed = table.indexes.iter().flat_map(|index| {
-        index.keys.iter().filter_map(|key| match key {
-            crate::model::IndexKey::Expression { text } => Some(text.as_str()),
-            crate::model::IndexKey::Column(_) => None,
-        })
-    });
-    let checked = table.checks.iter().map(|check| check.expression.as_str());
-    let computed = table
-        .columns
-        .iter()
-        .filter_map(|column| column.formula.as_deref());
-    let queried = scene.queries.iter().map(|query| query.sql.as_str());
-    let queried = queried.filter(|sql| mentions(sql, &table.name.name));
-    let mut found = Vec::new();
-    for text in indexed.chain(checked).chain(computed).chain(queried) {
-        let tokens: Vec<Token<'_>> = Tokens::new(text).flatten().collect();
-        for five in tokens.windows(5) {
-            let arrow = five[1].is_symbol('-') && five[2].is_symbol('>') && five[3].is_symbol('>');
-            if arrow
-                && five[0].name().as_deref() == Some(column)
-                && five[4].kind == TokenKind::Literal
-            {
-                found.push(text_of(&five[4]));
-            }
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
 }

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod again;
+mod analogy;
 mod arms;
 mod attempts;
 mod broken;
@@ -12,8 +13,10 @@ mod checks;
 pub mod coverage;
 mod crossing;
 mod crowd;
+mod documents;
 mod door;
 mod evidence;
+mod log;
 mod loose;
 mod mended;
 mod nouns;

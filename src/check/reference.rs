@@ -33,6 +33,12 @@ pub(super) fn all(scene: Scene<'_>) -> impl Iterator<Item = (&Table, &ForeignKey
         .filter(move |(table, key)| outside(scene, table, key).is_none())
 }
 
+/// The table has a key that can cross tenants: its rows do not outlive all that they name.
+pub(super) fn refers(scene: Scene<'_>, table: &Table) -> bool {
+    let mut keys = table.foreign_keys.iter();
+    keys.any(|key| outside(scene, table, key).is_none())
+}
+
 /// The one case of a check on a key.
 pub(super) fn case(
     check: &'static str,
@@ -57,6 +63,17 @@ pub(super) fn named_columns<'a>(
     let tenant = scene.tenancy.tenant_column(&table.name);
     let columns = key.columns.iter().map(String::as_str);
     columns.filter(|column| Some(*column) != tenant).collect()
+}
+
+/// The column that tells a table's rows apart within their tenant.
+pub(super) fn id_column<'a>(scene: Scene<'_>, table: &'a Table) -> Option<&'a str> {
+    let tenant = scene.tenancy.tenant_column(&table.name);
+    let mut key = table.primary_key();
+    key.retain(|column| Some(*column) != tenant);
+    match key.as_slice() {
+        [one] => Some(one),
+        _ => key.into_iter().find(|column| *column == "id"),
+    }
 }
 
 /// The query that shows the key as it is.

@@ -24,10 +24,12 @@ impl Check for ReferenceWithoutKey {
             title: "a reference is held by no foreign key",
             what: "Columns that are ids by their names and types, and in no foreign key: person_id beside people, arrays as \
                    person_ids,\npairs as subject_type and subject_id where the type names tables, and keys of documents that \
-                   the schema or a query\nreads as ids. A row is written with an id of its own organisation (the control) and \
-                   with another's, and the database\nis asked for rows that name another organisation's. Ids from elsewhere \
-                   (stripe_customer_id, request_id), texts that\nare no table's key, and logs, whose entries outlive what \
-                   they name, are left alone.",
+                   the schema or a query\nreads as ids. Where the name says nothing of a table, the schema's own keys do: \
+                   owner_id where others of that name\nagree, created_by_id where those to somebody do; retry_of_id, and what a \
+                   CHECK compares with the row's id, names\na row of its own table. A row is written with an id of its own \
+                   organisation (the control) and with another's, and\nthe database is asked for rows that name another \
+                   organisation's. Ids from elsewhere (stripe_customer_id, request_id),\ntexts that are no table's key, and \
+                   logs without keys, whose entries outlive what they name, are left alone.",
             why: "Nothing but the application's own care keeps such an id inside its organisation: one that comes from a \
                   request is\nstored as it came, and what is joined by it is another's row. A weakness, for it is known by \
                   its name alone.",
