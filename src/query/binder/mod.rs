@@ -1,7 +1,9 @@
 //! Values for a query's parameters, by what is known of each.
 
+mod computed;
 mod foreign;
 mod free;
+mod json;
 mod shape;
 mod written;
 
@@ -68,6 +70,19 @@ impl<'a> Binder<'a> {
         {
             return Some(word);
         }
+        if sources.contains(&Source::Zone) {
+            return Some(["UTC", "Europe/Paris"][row % 2].to_owned());
+        }
+        if sources.contains(&Source::Unit) {
+            return Some(["day", "month", "hour", "year"][row % 4].to_owned());
+        }
+        let computed = self.computed(number, row, wide, foreign);
+        if let Some(found) = computed.or_else(|| self.inside(sources, row, wide, foreign)) {
+            return Some(match kind.ends_with("[]") {
+                true => array([found]),
+                false => found,
+            });
+        }
         let by = |wanted: char| {
             sources
                 .iter()
@@ -127,6 +142,7 @@ impl<'a> Binder<'a> {
         self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
+            .or_else(|| self.as_cast(sources, kind))
             .or_else(|| {
                 // `at > now() - $1` wants a long one, `at < now() - $1` none.
                 let none = kind == "interval" && row % 2 == 1;

@@ -150,7 +150,8 @@ fn constant<'g>(
     let sources = inferred.sources.get(&(position + 1));
     let belongs = |source: &Source| match source {
         Source::Limit | Source::Offset => true,
-        Source::Words => false,
+        Source::Words | Source::Json { .. } | Source::Computed { .. } => false,
+        Source::Zone | Source::Unit | Source::Cast(_) => true,
         Source::Column {
             table, column, by, ..
         } => {
