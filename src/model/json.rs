@@ -57,31 +57,28 @@ pub fn json_key(document: &str, path: &[String]) -> Option<String> {
 #[must_use]
 pub fn json_with(document: &str, path: &[String], value: Value) -> Option<String> {
     let mut whole: Value = serde_json::from_str(document).ok()?;
-    if !whole.is_object() && !(whole.is_array() && path.first()?.parse::<usize>().is_ok()) {
+    let position = path.first()?.parse::<usize>().is_ok();
+    let fits = whole.is_object() || (whole.is_array() && position);
+    if !fits {
         return None;
     }
     let mut place = &mut whole;
     for step in path {
-        place = match step.parse::<usize>() {
-            Ok(0) => {
-                if !place.is_array() {
-                    *place = Value::Array(Vec::new());
-                }
-                let list = place.as_array_mut()?;
-                if list.is_empty() {
-                    list.push(Value::Null);
-                }
-                list.first_mut()?
+        place = if step == "0" {
+            if !place.is_array() {
+                *place = Value::Array(Vec::new());
             }
-            _ => {
-                if !place.is_object() {
-                    *place = Value::Object(Map::new());
-                }
-                place
-                    .as_object_mut()?
-                    .entry(step.clone())
-                    .or_insert(Value::Null)
+            let list = place.as_array_mut()?;
+            if list.is_empty() {
+                list.push(Value::Null);
             }
+            list.first_mut()?
+        } else {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            let object = place.as_object_mut()?;
+            object.entry(step.clone()).or_insert(Value::Null)
         };
     }
     *place = value;

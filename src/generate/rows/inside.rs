@@ -29,7 +29,7 @@ impl<'a> Maker<'a> {
             let further = |other: &Vec<String>| other.len() > path.len() && other.starts_with(path);
             if path.iter().any(|step| step == ANY_KEY)
                 || paths.keys().any(further)
-                || (turn > 0 && (turn + number) % LACKING == 0)
+                || (turn > 0 && (turn + number).is_multiple_of(LACKING))
             {
                 continue;
             }

@@ -74,7 +74,7 @@ impl<'a> Maker<'a> {
             .filter(|(column, _)| pool.is_some_and(|pool| pool.has(&column.name)));
         // Values that hold together are the model's, or new ones, together.
         let apart = |column: &Column| !extra && self.is_apart(draft.place.tenant, column);
-        if pooled.any(|(column, _)| self.renews(&draft, column, extra) || apart(column)) {
+        if pooled.any(|(column, _)| renews(&draft, column, extra) || apart(column)) {
             self.draw(&mut draft)?;
         }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
@@ -89,7 +89,7 @@ impl<'a> Maker<'a> {
             let is_state = draft.salt + draft.attempt == 0
                 && is_state(self.ground.catalog, profile)
                 && !pool.is_some_and(|pool| pool.has(&column.name));
-            let fresh = self.renews(&draft, column, extra)
+            let fresh = renews(&draft, column, extra)
                 || (!extra && !is_state && self.is_apart(draft.place.tenant, column));
             let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
                 self.reached(table, position, row - count, fresh)
@@ -101,18 +101,10 @@ impl<'a> Maker<'a> {
             } else if fresh {
                 self.cell(&draft, column, profile)?
             } else if is_state && !extra && draft.place.tenant > 1 {
-                // A state that is the same shows nothing, either: it is in that of the next row that is in another, so that
-                // states which hang together come from one row.
-                let event = Absence::of(self.ground.catalog, profile) == Absence::Event;
-                let is_other = |state: &&Cell| match event {
-                    true => state.is_some() != own.is_some(),
-                    false => *state != own,
-                };
-                let models = self.rows(Part::Acting, 0, table.number);
-                let (before, after) = models.split_at((index + 1).min(models.len()));
-                let next = after.iter().chain(before).flatten();
-                let mut states = next.map(|made| &made.cells[position]);
-                states.find(is_other).unwrap_or(own).clone()
+                // A state that is the same shows nothing, either.
+                self.next_state(table, position, index)
+                    .unwrap_or(own)
+                    .clone()
             } else if let (true, Some(first)) = (is_state, &first) {
                 first.cells[position].clone()
             } else {
@@ -129,22 +121,28 @@ impl<'a> Maker<'a> {
         Ok(draft)
     }
 
+    /// A column's cell in the next row that is in another state, so that states which hang together come from one row.
+    fn next_state(&self, table: &TablePlan<'a>, position: usize, index: usize) -> Option<&Cell> {
+        let (_, profile) = &table.columns[position];
+        let event = Absence::of(self.ground.catalog, profile) == Absence::Event;
+        let models = self.rows(Part::Acting, 0, table.number);
+        let own = &models.get(index)?.as_ref()?.cells[position];
+        let (before, after) = models.split_at((index + 1).min(models.len()));
+        let next = after.iter().chain(before).flatten();
+        let mut states = next.map(|made| &made.cells[position]);
+        states.find(|state| {
+            if event {
+                state.is_some() != own.is_some()
+            } else {
+                *state != own
+            }
+        })
+    }
+
     /// One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone: a name that is
     /// the same shows nothing.
     fn is_apart(&self, tenant: usize, column: &Column) -> bool {
         tenant > 1 && reach::lends(self.ground.catalog, column)
-    }
-
-    /// Whether a column gets another value than the model's, as it must.
-    fn renews(&self, draft: &Draft<'a>, column: &Column, extra: bool) -> bool {
-        // What the server goes on refusing may be any of the model's values.
-        draft.salt > 1
-            || draft.table.uniques.iter().any(|unique| {
-                unique.columns.contains(&column.name.as_str())
-                    && (unique.global || extra || draft.salt > 0)
-                    // A state that only one row may be in: another state will do.
-                    || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
-            })
     }
 
     /// What a twin without a model refers to. The first ones bring together what is apart in the models; those after
@@ -224,6 +222,18 @@ impl<'a> Maker<'a> {
             })
             .find_map(Clone::clone)
     }
+}
+
+/// Whether a column gets another value than the model's, as it must.
+fn renews(draft: &Draft<'_>, column: &Column, extra: bool) -> bool {
+    // What the server goes on refusing may be any of the model's values.
+    draft.salt > 1
+        || draft.table.uniques.iter().any(|unique| {
+            unique.columns.contains(&column.name.as_str())
+                && (unique.global || extra || draft.salt > 0)
+                // A state that only one row may be in: another state will do.
+                || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
+        })
 }
 
 /// What a row's life goes through: a flag, one of a few words, the time of an event, the mark that it is gone.

@@ -44,19 +44,19 @@ impl Binder<'_> {
             }
         })
     }
+}
 
-    /// Text that is one of the type that it is cast to.
-    pub(super) fn as_cast(&self, sources: &[Source], kind: &str) -> Option<String> {
-        let cast = sources.iter().find_map(|source| match source {
-            Source::Cast(kind) => Some(kind.as_str()),
-            _ => None,
-        })?;
-        match category(kind) {
-            // `($1 || ' days')::interval`
-            Some("text") if cast == "interval" => Some("3650".to_owned()),
-            Some("text") => by_type(cast),
-            _ => None,
-        }
+/// Text that is one of the type that it is cast to.
+pub(super) fn as_cast(sources: &[Source], kind: &str) -> Option<String> {
+    let cast = sources.iter().find_map(|source| match source {
+        Source::Cast(kind) => Some(kind.as_str()),
+        _ => None,
+    })?;
+    match category(kind) {
+        // `($1 || ' days')::interval`
+        Some("text") if cast == "interval" => Some("3650".to_owned()),
+        Some("text") => by_type(cast),
+        _ => None,
     }
 }
 

@@ -78,10 +78,8 @@ impl<'a> Binder<'a> {
         }
         let computed = self.computed(number, row, wide, foreign);
         if let Some(found) = computed.or_else(|| self.inside(sources, row, wide, foreign)) {
-            return Some(match kind.ends_with("[]") {
-                true => array([found]),
-                false => found,
-            });
+            let list = kind.ends_with("[]");
+            return Some(if list { array([found]) } else { found });
         }
         let by = |wanted: char| {
             sources
@@ -142,7 +140,7 @@ impl<'a> Binder<'a> {
         self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
-            .or_else(|| self.as_cast(sources, kind))
+            .or_else(|| json::as_cast(sources, kind))
             .or_else(|| {
                 // `at > now() - $1` wants a long one, `at < now() - $1` none.
                 let none = kind == "interval" && row % 2 == 1;

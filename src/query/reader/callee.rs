@@ -1,5 +1,7 @@
 //! Functions of the user's that a query calls: what these do with their arguments is what it does with its parameters.
 
+use std::fmt::Write as _;
+
 use sqlparser::ast::{FunctionArg, FunctionArgExpr, ObjectName};
 
 use super::Reader;
@@ -84,21 +86,17 @@ fn statements(function: &Definer) -> Vec<String> {
         .collect();
     let is_body =
         |token: &&Token<'_>| token.kind == TokenKind::Literal && token.text.starts_with('$');
-    let body = match tokens.iter().rfind(is_body) {
-        Some(quoted) => {
-            let tag = quoted.text[1..].find('$').map_or(1, |at| at + 2);
-            quoted
-                .text
-                .get(tag..quoted.text.len().saturating_sub(tag))
-                .unwrap_or_default()
-        }
+    let body = if let Some(quoted) = tokens.iter().rfind(is_body) {
+        let tag = quoted.text[1..].find('$').map_or(1, |at| at + 2);
+        let end = quoted.text.len().saturating_sub(tag);
+        quoted.text.get(tag..end).unwrap_or_default()
+    } else {
         // `BEGIN ATOMIC … END`, or `RETURN …`
-        None => {
-            let begins = |token: &&Token<'_>| token.is("atomic") || token.is("return");
-            tokens.iter().find(begins).map_or("", |token| {
-                &function.definition[token.offset + token.text.len()..]
-            })
-        }
+        let begins = |token: &&Token<'_>| token.is("atomic") || token.is("return");
+        let begin = tokens.iter().find(begins);
+        begin.map_or("", |token| {
+            &function.definition[token.offset + token.text.len()..]
+        })
     };
     let tokens: Vec<Token<'_>> = Tokens::new(body)
         .filter_map(Result::ok)
@@ -165,7 +163,7 @@ fn written(function: &Definer, tokens: &[Token<'_>]) -> String {
                             .map_or(0, |space| space + 1),
                     );
                 }
-                text.push_str(&format!("${}", number + 1));
+                let _ = write!(text, "${}", number + 1);
             }
             None if at == 0 && token.is("perform") => text.push_str("SELECT"),
             None => text.push_str(token.text),

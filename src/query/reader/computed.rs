@@ -34,29 +34,29 @@ impl Expression {
     }
 }
 
-impl Reader<'_> {
-    /// The parameter, where the other side is computed from columns and from nothing else.
-    pub(super) fn computes(&self, expr: &Expr, value: &Expr) -> Option<usize> {
-        let number = match bare(value) {
-            Expr::Value(value) => match &value.value {
-                Value::Placeholder(text) => text.trim_start_matches('$').parse().ok()?,
-                _ => return None,
-            },
+/// The parameter, where the other side is computed from columns and from nothing else.
+pub(super) fn computes(expr: &Expr, value: &Expr) -> Option<usize> {
+    let number = match bare(value) {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(text) => text.trim_start_matches('$').parse().ok()?,
             _ => return None,
-        };
-        let plain = match bare(expr) {
-            Expr::Function(function) => {
-                let alike =
-                    last(&function.name).is_some_and(|(name, _)| ALIKE.contains(&name.as_str()));
-                alike && first_argument(function).and_then(column_of).is_some()
-            }
-            other => column_of(other).is_some(),
-        };
-        let mut found = Columns::default();
-        let whole = expr.visit(&mut found).is_continue();
-        (!plain && whole && !found.names.is_empty()).then_some(number)
-    }
+        },
+        _ => return None,
+    };
+    let plain = match bare(expr) {
+        Expr::Function(function) => {
+            let alike =
+                last(&function.name).is_some_and(|(name, _)| ALIKE.contains(&name.as_str()));
+            alike && first_argument(function).and_then(column_of).is_some()
+        }
+        other => column_of(other).is_some(),
+    };
+    let mut found = Columns::default();
+    let whole = expr.visit(&mut found).is_continue();
+    (!plain && whole && !found.names.is_empty()).then_some(number)
+}
 
+impl Reader<'_> {
     /// Finds the tables of the expressions, now that all aliases are known.
     pub(super) fn resolve_expressions(&mut self) {
         for one in std::mem::take(&mut self.expressions) {

@@ -18,20 +18,10 @@ impl Reader<'_> {
                     self.source(number, Source::Words);
                 }
             }
-            "date_trunc" | "date_part" => {
-                if let Some(number) = given.first().and_then(|expr| parameter(expr)) {
-                    self.source(number, Source::Unit);
-                }
-            }
-            "timezone" => {
-                if let Some(number) = given.first().and_then(|expr| parameter(expr)) {
-                    self.source(number, Source::Zone);
-                }
-            }
+            "date_trunc" | "date_part" => self.takes(given, Source::Unit),
+            "timezone" => self.takes(given, Source::Zone),
             "to_date" | "to_timestamp" if given.len() == 2 => {
-                if let Some(number) = given.first().and_then(|expr| parameter(expr)) {
-                    self.source(number, Source::Cast("date".to_owned()));
-                }
+                self.takes(given, Source::Cast("date".to_owned()));
             }
             "jsonb_array_elements"
             | "json_array_elements"
@@ -43,7 +33,7 @@ impl Reader<'_> {
             }
             "jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text"
             | "jsonb_object_keys" | "json_object_keys" => {
-                self.look_into(given.first().copied(), "k")
+                self.look_into(given.first().copied(), "k");
             }
             "coalesce" | "num_nulls" | "num_nonnulls" => {
                 let given = given.iter().filter_map(|expr| parameter(expr));
@@ -60,6 +50,13 @@ impl Reader<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What a parameter says that is the first argument.
+    fn takes(&mut self, given: &[&Expr], source: Source) {
+        if let Some(number) = given.first().and_then(|expr| parameter(expr)) {
+            self.source(number, source);
         }
     }
 

@@ -149,9 +149,8 @@ fn constant<'g>(
     };
     let sources = inferred.sources.get(&(position + 1));
     let belongs = |source: &Source| match source {
-        Source::Limit | Source::Offset => true,
+        Source::Limit | Source::Offset | Source::Zone | Source::Unit | Source::Cast(_) => true,
         Source::Words | Source::Json { .. } | Source::Computed { .. } => false,
-        Source::Zone | Source::Unit | Source::Cast(_) => true,
         Source::Column {
             table, column, by, ..
         } => {
