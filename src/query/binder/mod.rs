@@ -1,7 +1,9 @@
 //! Values for a query's parameters, by what is known of each.
 
+mod computed;
 mod foreign;
 mod free;
+mod json;
 mod shape;
 mod written;
 
@@ -68,6 +70,17 @@ impl<'a> Binder<'a> {
         {
             return Some(word);
         }
+        if sources.contains(&Source::Zone) {
+            return Some(["UTC", "Europe/Paris"][row % 2].to_owned());
+        }
+        if sources.contains(&Source::Unit) {
+            return Some(["day", "month", "hour", "year"][row % 4].to_owned());
+        }
+        let computed = self.computed(number, row, wide, foreign);
+        if let Some(found) = computed.or_else(|| self.inside(sources, row, wide, foreign)) {
+            let list = kind.ends_with("[]");
+            return Some(if list { array([found]) } else { found });
+        }
         let by = |wanted: char| {
             sources
                 .iter()
@@ -127,6 +140,7 @@ impl<'a> Binder<'a> {
         self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
+            .or_else(|| json::as_cast(sources, kind))
             .or_else(|| {
                 // `at > now() - $1` wants a long one, `at < now() - $1` none.
                 let none = kind == "interval" && row % 2 == 1;
