@@ -150,6 +150,8 @@ impl Session {
                 };
                 if seen.len() < length {
                     failed = found.len() + length;
+                    // What took the time of all once would do so in each.
+                    self.batches = !seen.is_empty();
                 }
                 found.extend(seen);
                 continue;
