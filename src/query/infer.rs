@@ -88,6 +88,8 @@ pub struct Inferred {
     pub sources: BTreeMap<usize, Vec<Source>>,
     /// Parameters that the query asks whether they are NULL: conditions that may be left out.
     pub optional: BTreeSet<usize>,
+    /// Columns of tables that it compares with each other and that no foreign key holds together.
+    pub equal: BTreeSet<[(RelationName, String); 2]>,
     /// What it looks at inside of JSON, by table and column.
     pub json: BTreeMap<(RelationName, String), JsonPaths>,
     /// The tables that it mentions.

@@ -4,10 +4,11 @@ mod computed;
 mod foreign;
 mod free;
 mod json;
+mod meeting;
 mod shape;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
 use super::plain::{array, beyond, by_type, category, element, greatest, least, within};
@@ -33,6 +34,8 @@ pub(super) struct Binder<'a> {
     pub(super) query: &'a Query,
     pub(super) inferred: &'a Inferred,
     pub(super) tenant: Option<usize>,
+    /// Of tables that are compared without a key: which rows find most in the others, these first.
+    pub(super) order: BTreeMap<RelationName, Vec<usize>>,
 }
 
 impl<'a> Binder<'a> {
@@ -114,7 +117,8 @@ impl<'a> Binder<'a> {
                 self.referred(of.rows, of.table, row, table)
             };
             let own = || {
-                let row = referred().unwrap_or_else(|| row + self.turn(number, row));
+                let row =
+                    referred().unwrap_or_else(|| self.ranked(table, row + self.turn(number, row)));
                 picked(dataset, table, column, row)
             };
             let chosen = if range && (wide || foreign.is_some()) {

@@ -40,12 +40,37 @@ impl<'a> Reader<'a> {
                 None => self.note(pair.number, &table, &column, pair.by, pair.field),
             }
         }
+        self.resolve_equal();
         self.resolve_json();
         self.resolve_expressions();
         let mentioned = self.aliases.into_iter().map(|(_, table)| table);
         self.inferred.tables = mentioned.chain(self.reached).collect();
         self.inferred.tables.sort();
         self.inferred.tables.dedup();
+    }
+
+    /// Notes the columns of two tables that are compared with each other and that no key holds together.
+    fn resolve_equal(&mut self) {
+        for (left, right) in &self.equal {
+            let (Some(one), Some(other)) = (self.owner(left, false), self.owner(right, false))
+            else {
+                continue;
+            };
+            let refers = |from: &RelationName, to: &RelationName, column: &str| {
+                let mut keys = self
+                    .catalog
+                    .tables
+                    .get(from)
+                    .into_iter()
+                    .flat_map(|table| &table.foreign_keys);
+                keys.any(|key| key.target == *to && key.columns.iter().any(|name| name == column))
+            };
+            if one != other && !refers(&one, &other, &left.1) && !refers(&other, &one, &right.1) {
+                let (one, other) = ((one, left.1.clone()), (other, right.1.clone()));
+                self.inferred.equal.insert([one.clone(), other.clone()]);
+                self.inferred.equal.insert([other, one]);
+            }
+        }
     }
 
     /// The table that a column is of.
