@@ -94,7 +94,7 @@ impl Parents {
     fn of(self, table: usize, key: usize) -> usize {
         match self {
             Self::Hub if key == 0 => 1,
-            _ => 1 + ((table * SPREAD >> 16) + key * 31) % table.saturating_sub(1).max(1),
+            _ => 1 + (((table * SPREAD) >> 16) + key * 31) % table.saturating_sub(1).max(1),
         }
     }
 }
