@@ -1,7 +1,9 @@
 //! The integration tests: one binary.
 
+mod apart;
 mod checks;
 mod command_line;
+mod compose;
 mod doctor;
 mod fixture;
 mod fixtures;
