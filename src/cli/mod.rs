@@ -92,9 +92,7 @@ fn parse() -> std::result::Result<Arguments, clap::Error> {
 
 async fn run(command: Command) -> Result<u8> {
     match command {
-        Command::TestDb(options) => {
-            signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
-        }
+        Command::TestDb(options) => test_db::run(options.into_command_line()).await,
         Command::Mutate(options) => {
             signal::or_interrupted(Box::pin(mutate::run(options.into_command_line()))).await
         }

@@ -40,7 +40,7 @@ use std::fmt;
 pub use choice::{ServerChoice, ServerRequest};
 pub use doctor::{Sign, State, examine};
 pub use pooler::{Pooler, pool, pooler_program};
-pub(crate) use process::Group;
+pub(crate) use process::{Group, signal};
 pub use programs::programs;
 use provider::Provider;
 pub use recording::Recording;

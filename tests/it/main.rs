@@ -30,6 +30,7 @@ mod scratch;
 mod search_path;
 mod seed;
 mod server;
+mod signals;
 mod sources;
 mod tenant_roles;
 mod tidy;
