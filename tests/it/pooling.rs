@@ -104,9 +104,12 @@ fn without_a_pooler_nothing_is_begun() {
     let folder = crate::reference::application(&[]);
     let program = env!("CARGO_BIN_EXE_watertight");
     let script = format!(
-        "for place in $(which -a pgbouncer) /usr/sbin/pgbouncer /usr/local/sbin/pgbouncer /usr/local/bin/pgbouncer; do
+        "mount -t tmpfs none /dev/shm
+         for place in $(which -a pgbouncer) /usr/sbin/pgbouncer /usr/local/sbin/pgbouncer /usr/local/bin/pgbouncer; do
            [ ! -e $place ] || mount --bind /dev/null $place
-         done; exec {program} up --server local"
+         done
+         {program} up --server local && exit
+         status=$?; find /dev/shm -name 'data*'; exit $status"
     );
     let Some(output) = apart(folder.path(), &script) else {
         return;
@@ -118,8 +121,6 @@ fn without_a_pooler_nothing_is_begun() {
             "--no-pooler",
         ],
     );
-    let output = watertight(&folder, &["down"], &[]);
-    assert_eq!(text(&output.stdout), "nothing is up\n");
 }
 
 async fn organisations(admin: &str) -> Vec<String> {
