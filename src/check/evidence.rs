@@ -134,7 +134,9 @@ pub(super) fn evidence(
             Comparison::Equal(_) => {}
             // What can't be compared may still show whose it is.
             Comparison::Different(_) | Comparison::Partly(_) => {
-                let id = foreign_id(scene, kind, &attempt.statements[at], &answers[number]);
+                let output = answers[number].outputs.first();
+                let id = output
+                    .and_then(|output| foreign_id(scene, kind, &attempt.statements[at], output));
                 if let Some((table, column, id)) = id {
                     let text = format!(
                         "it returned {} of somebody else ({id})",
@@ -210,13 +212,13 @@ pub(super) fn canary<'a>(
 
 /// An id of somebody else's row in a result: a uuid that neither the acting tenant, nor what is shared, nor the
 /// parameters have.
-fn foreign_id<'a>(
+pub(super) fn foreign_id<'a>(
     scene: Scene<'a>,
     kind: WorldKind,
     executed: &str,
-    answer: &Observation,
+    output: &Output,
 ) -> Option<(&'a RelationName, &'a str, &'a str)> {
-    let cells = answer.outputs.iter().flat_map(|output| &output.rows);
+    let cells = output.rows.iter();
     let text: String = cells
         .flatten()
         .flatten()

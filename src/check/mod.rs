@@ -12,6 +12,7 @@ mod checks;
 pub mod coverage;
 mod crossing;
 mod crowd;
+mod difference;
 mod door;
 mod evidence;
 mod loose;
@@ -82,6 +83,12 @@ pub trait Check: Sync {
     fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
         let _ = (scene, case, seen);
         None
+    }
+
+    /// What a case that leaked in the scene's few rows shows, as a diff of its worlds; empty where there are none.
+    fn difference(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> String {
+        let _ = (scene, case, seen);
+        String::new()
     }
 
     /// The values that a case for smaller worlds binds: with its rows, what is stored of it.

@@ -109,6 +109,7 @@ mod tests {
                 accepted: false,
                 acquitted: Vec::new(),
                 versions: Vec::new(),
+                difference: String::new(),
                 counterexample: None,
             }],
             ..Report::default()

@@ -28,6 +28,8 @@ pub(super) struct Judged {
     /// For a leak that other rows may show too: what is run in smaller worlds.
     pub(super) smaller: Option<Case>,
     pub(super) counterexample: Option<Box<Counterexample>>,
+    /// What its few rows show.
+    pub(super) difference: String,
 }
 
 /// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
@@ -100,6 +102,7 @@ pub(super) async fn judge_cases(
                         verdict,
                         smaller: smaller.flatten(),
                         counterexample: None,
+                        difference: String::new(),
                     };
                     judged.push((number, judgement));
                 }
@@ -189,6 +192,7 @@ pub(super) fn fill(
                 tally.leaked += 1;
                 let mut finding = defect.into_finding(case.check, case.object);
                 finding.counterexample = judged.counterexample;
+                finding.difference = judged.difference;
                 let key = (finding.check.to_owned(), finding.object.clone());
                 findings
                     .entry(key)

@@ -107,6 +107,7 @@ async fn again(
     };
     Ok(Ok(Judged {
         verdict: Check::judge(check, scene, &case, &seen),
+        difference: check.difference(scene, &case, &seen),
         case,
         smaller: None,
         counterexample: None,

@@ -50,8 +50,9 @@ pub(super) async fn shrink(
         };
         let tree = WorldsTree::new(Arc::clone(generator), worlds, focus(scene, &case), instant);
         let budget = (limits.executions, left.min(limits.each));
-        if let Some((defect, found)) = bench.smallest(tree, case, budget).await {
-            one.verdict = Verdict::Leaked(defect);
+        if let Some((shown, found)) = bench.smallest(tree, case, budget).await {
+            one.verdict = Verdict::Leaked(shown.defect);
+            one.difference = shown.difference;
             one.counterexample = Some(Box::new(found));
         }
     }
@@ -59,6 +60,12 @@ pub(super) async fn shrink(
         Some(trial) => trial.close().await,
         None => Ok(()),
     }
+}
+
+/// A leak as small worlds show it.
+struct Shown {
+    defect: Box<Defect>,
+    difference: String,
 }
 
 /// Where small worlds are tried.
@@ -69,13 +76,13 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The smallest worlds of a tree that show a case, and the defect as they show it.
+    /// The smallest worlds of a tree that show a case, and what they show.
     async fn smallest(
         &mut self,
         mut tree: WorldsTree<'_>,
         case: Case,
         (most, time): (usize, Duration),
-    ) -> Option<(Box<Defect>, Counterexample)> {
+    ) -> Option<(Shown, Counterexample)> {
         let started = Instant::now();
         let mut best = self.shows(&tree.current(), &case).await?;
         let mut executions = 1;
@@ -83,8 +90,8 @@ impl Bench<'_> {
         while more && executions < most && started.elapsed() < time {
             executions += 1;
             more = match self.shows(&tree.current(), &case).await {
-                Some(defect) => {
-                    best = defect;
+                Some(shown) => {
+                    best = shown;
                     tree.simplify()
                 }
                 None => tree.complicate(),
@@ -100,22 +107,26 @@ impl Bench<'_> {
         Some((best, found))
     }
 
-    /// The defect as these worlds show it; `None` where they do not, where the server refuses them, and where it is
+    /// What these worlds show; `None` where they do not, where the server refuses them, and where it is
     /// lost: a smaller world is a help and no more.
-    async fn shows(&mut self, worlds: &Worlds, case: &Case) -> Option<Box<Defect>> {
+    async fn shows(&mut self, worlds: &Worlds, case: &Case) -> Option<Shown> {
         let mut trial = match self.trial.take() {
             Some(trial) => trial,
             None => Trial::open(self.arena).await.ok()?,
         };
         let seen = trial.run(worlds, &case.attempts).await.ok()?;
         self.trial = Some(trial);
+        let seen = seen?;
         let scene = Scene {
             worlds,
             ..self.scene
         };
         let check = check::find(case.check)?;
-        match Check::judge(check, scene, case, &seen?) {
-            Verdict::Leaked(defect) => Some(defect),
+        match Check::judge(check, scene, case, &seen) {
+            Verdict::Leaked(defect) => Some(Shown {
+                defect,
+                difference: check.difference(scene, case, &seen),
+            }),
             _ => None,
         }
     }

@@ -219,6 +219,7 @@ impl Defect {
             accepted: false,
             acquitted: Vec::new(),
             versions: Vec::new(),
+            difference: String::new(),
             counterexample: None,
         }
     }

@@ -78,6 +78,8 @@ pub struct Finding {
     pub acquitted: Vec<String>,
     /// The major versions of Postgres on which it was seen.
     pub versions: Vec<String>,
+    /// What the smallest worlds show, as a unified diff of their rows and of the results; empty where none were looked for.
+    pub difference: String,
     /// The smallest worlds that show it, where they were looked for.
     pub counterexample: Option<Box<Counterexample>>,
 }

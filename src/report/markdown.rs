@@ -180,14 +180,15 @@ fn finding(report: &Report, cause: &Cause<'_>) -> String {
     }
     let _ = writeln!(text, "\n{}\n", plain(&first.message));
     if let Some(query) = report.texts.get(&first.object) {
-        let _ = writeln!(text, "The query:\n\n{}", block(query));
+        let _ = writeln!(text, "The query:\n\n{}", block("sql", query));
     }
-    for (title, sql) in [
-        ("To repeat it in psql:", &first.sql),
-        ("To mend it:", &cause.fix()),
+    for (title, language, shown) in [
+        ("The rows that show it:", "diff", &first.difference),
+        ("To repeat it in psql:", "sql", &first.sql),
+        ("To mend it:", "sql", &cause.fix()),
     ] {
-        if !sql.trim().is_empty() {
-            let _ = writeln!(text, "{title}\n\n{}", block(sql));
+        if !shown.trim().is_empty() {
+            let _ = writeln!(text, "{title}\n\n{}", block(language, shown));
         }
     }
     text.push_str("</details>\n");
@@ -216,19 +217,19 @@ fn code(text: &str) -> String {
     format!("<code>{}</code>", plain(text))
 }
 
-/// SQL as a block of code behind a fence that it can't close.
-fn block(sql: &str) -> String {
+/// A block of code behind a fence that it can't close.
+fn block(language: &str, shown: &str) -> String {
     let mut longest = 0;
     let mut run = 0;
-    for c in sql.chars() {
+    for c in shown.chars() {
         run = if c == '`' { run + 1 } else { 0 };
         longest = longest.max(run);
     }
     let fence = "`".repeat(longest.max(2) + 1);
-    let lines: Vec<String> = sql
+    let lines: Vec<String> = shown
         .trim_end()
         .split('\n')
         .map(|line| one_line(line.trim_end_matches('\r')))
         .collect();
-    format!("{fence}sql\n{}\n{fence}\n", lines.join("\n"))
+    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }

@@ -123,6 +123,8 @@ struct OneFinding {
     #[serde(default)]
     sqlstate: Option<String>,
     #[serde(default)]
+    difference: String,
+    #[serde(default)]
     file: Option<String>,
     #[serde(default)]
     line: Option<usize>,
@@ -336,6 +338,7 @@ impl OneFinding {
             accepted: self.accepted,
             acquitted: self.acquitted,
             versions: self.versions,
+            difference: self.difference,
             counterexample: None,
         })
     }

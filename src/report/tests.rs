@@ -22,6 +22,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
         accepted: false,
         acquitted: Vec::new(),
         versions: vec!["15".into()],
+        difference: String::new(),
         counterexample: None,
     }
 }

@@ -93,6 +93,7 @@ pub fn fill(report: &mut Report, suite: &Suite, answers: Result<Vec<Answer>, Str
                     accepted: answer.accepted,
                     acquitted: Vec::new(),
                     versions: versions.clone(),
+                    difference: String::new(),
                     counterexample: None,
                 });
             }

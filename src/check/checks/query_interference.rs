@@ -6,6 +6,7 @@ use crate::check::again::Again;
 use crate::check::attempts::{
     Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
 };
+use crate::check::difference::difference;
 use crate::check::evidence::{Evidence, Sign, evidence, lateness};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
@@ -107,6 +108,15 @@ impl Check for QueryInterference {
             subject: format!("{SMALLER}{binding} {} {codes}", leak.masked),
             attempts,
         })
+    }
+
+    fn difference(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> String {
+        let mut queries = scene.queries.iter();
+        let query = queries.find(|query| query.object == case.object);
+        let shown = query
+            .zip(leak(scene, case, seen))
+            .and_then(|(query, leak)| difference(scene, query, &leak.found, (leak.attempts, seen)));
+        shown.unwrap_or_default()
     }
 
     fn bound(&self, scene: Scene<'_>, case: &Case) -> Vec<Cell> {

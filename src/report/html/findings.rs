@@ -70,6 +70,7 @@ fn write_cause(page: &mut Markup, report: &Report, cause: &Cause<'_>, open: bool
     if let Some(query) = report.texts.get(&first.object) {
         details(page, "The query", query, open);
     }
+    details(page, "The rows that show it", &first.difference, true);
     details(page, "To repeat it in psql", &first.sql, open);
     details(page, "To mend it", &cause.fix(), true);
     page.add("</article>\n");

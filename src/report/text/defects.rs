@@ -79,6 +79,7 @@ fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_version
         page.line(Ink::Faint, "  The query:");
         page.block(Ink::Plain, "    ", query.trim_start_matches(['\r', '\n']));
     }
+    write_difference(page, &first.difference);
     let which = if cause.findings.len() > 1 {
         "the first"
     } else {
@@ -93,6 +94,23 @@ fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_version
             page.line(Ink::Faint, title);
             page.block(Ink::Plain, indent(sql), sql);
         }
+    }
+}
+
+/// The rows that show it, and what comes of them.
+fn write_difference(page: &mut Page, difference: &str) {
+    if difference.is_empty() {
+        return;
+    }
+    page.line(Ink::Faint, "  The rows that show it:");
+    for line in difference.lines() {
+        let ink = match line.chars().next() {
+            Some('+') => Ink::Bad,
+            Some('-') => Ink::Good,
+            Some('@') => Ink::Faint,
+            _ => Ink::Plain,
+        };
+        page.line(ink, &format!("    {line}"));
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 use sqlx::Connection as _;
 use watertight::generate::{self, Ground};
 use watertight::load;
-use watertight::model::{Dataset, RelationName, ShrinkLimits, WorldKind, Worlds};
+use watertight::model::{Dataset, Finding, RelationName, ShrinkLimits, WorldKind, Worlds};
 
 use super::{application, run, settings, worlds};
 use crate::{psql, server};
@@ -140,6 +140,32 @@ fn results(printed: &[String]) -> (Vec<&str>, Vec<&str>) {
     )
 }
 
+/// The diff of a leak names one row of others at least, and tells the results apart by the values that `psql` prints.
+fn differs_as_printed(finding: &Finding, (with, alone): (&[&str], &[&str])) {
+    let shown = &finding.difference;
+    let (rows, results) = shown.split_once("@@ result").expect("it tells the results");
+    assert!(rows.contains("\n+organisation "), "{shown}");
+    // What `psql` prints then are others' rows as well, before and after.
+    if shown.contains("+rows of others changed") {
+        return;
+    }
+    let sides = [('+', with, alone), ('-', alone, with)];
+    for (sign, mine, other) in sides {
+        let lines: Vec<&str> = results
+            .lines()
+            .filter(|line| line.starts_with(sign))
+            .collect();
+        for row in mine.iter().filter(|row| !other.contains(row)) {
+            for cell in row.split('|').filter(|cell| !cell.is_empty()) {
+                assert!(
+                    lines.iter().any(|line| line.contains(cell)),
+                    "{cell} is not told:\n{shown}"
+                );
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_leak_is_shown_by_the_rows_that_matter() {
     let mut queries = String::new();
@@ -188,6 +214,7 @@ async fn a_leak_is_shown_by_the_rows_that_matter() {
         let printed = psql::paste(&url, &finding.sql);
         let (with, alone) = results(&printed);
         assert_ne!(with, alone, "{name}: {printed:#?}\n{}", finding.sql);
+        differs_as_printed(finding, (&with, &alone));
     }
     println!("{table}");
     server.stop().await.unwrap();

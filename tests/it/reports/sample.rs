@@ -59,6 +59,7 @@ fn finding(severity: Severity, check: &'static str, object: &str) -> Finding {
         accepted: false,
         acquitted: Vec::new(),
         versions: vec!["18".to_owned()],
+        difference: String::new(),
         counterexample: None,
     }
 }
