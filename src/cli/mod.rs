@@ -123,7 +123,7 @@ async fn run(command: Command) -> Result<u8> {
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Up(options) => signal::or_interrupted(Box::pin(up::up(options))).await,
-        Command::Down(options) => signal::or_interrupted(up::down(options)).await,
+        Command::Down(options) => signal::or_interrupted(Box::pin(up::down(options))).await,
         Command::Validate(options) => {
             signal::or_interrupted(Box::pin(validate::run(options))).await
         }
