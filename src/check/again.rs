@@ -11,6 +11,9 @@ use crate::query::{FOREIGN, infer, tenant_parameter};
 /// The subject of such a case begins so.
 const BEGINS: &str = "again ";
 
+/// So often is tried again what may be chance.
+const OFTEN: usize = 3;
+
 /// What the subject of a follow-up says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Again<'a> {
@@ -18,6 +21,8 @@ pub(super) struct Again<'a> {
     pub(super) binding: usize,
     /// Values of the organisation's own show something, too.
     pub(super) own: bool,
+    /// How often it was tried again with this one.
+    pub(super) times: usize,
     /// Where what was seen can't have been chance: the attempt that showed it, and what that was.
     pub(super) seen: Option<(usize, &'a str)>,
 }
@@ -33,19 +38,28 @@ impl<'a> Again<'a> {
         Self {
             binding: found.binding,
             own,
+            times: 1,
             seen: found.sign.is_certain().then_some((found.at, &found.text)),
         }
     }
 
+    /// Whether evidence is to be seen once more: by chance it is not there every time.
+    pub(super) fn once_more(self, found: &Evidence) -> Option<Self> {
+        let times = self.times + 1;
+        (found.varies && times <= OFTEN).then_some(Self { times, ..self })
+    }
+
     /// Reads a subject; `None` for that of another case.
     pub(super) fn read(subject: &'a str) -> Option<Self> {
-        let mut words = subject.strip_prefix(BEGINS)?.splitn(4, ' ');
+        let mut words = subject.strip_prefix(BEGINS)?.splitn(5, ' ');
         let binding = words.next()?.parse().ok()?;
         let own = words.next()? == "own";
+        let times = words.next()?.parse().ok()?;
         let at = words.next().and_then(|at| at.parse().ok());
         Some(Self {
             binding,
             own,
+            times,
             seen: at.zip(words.next()),
         })
     }
@@ -54,7 +68,7 @@ impl<'a> Again<'a> {
 impl fmt::Display for Again<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = if self.own { "own" } else { "foreign" };
-        write!(f, "{BEGINS}{} {whose}", self.binding)?;
+        write!(f, "{BEGINS}{} {whose} {}", self.binding, self.times)?;
         self.seen
             .map_or(Ok(()), |(at, text)| write!(f, " {at} {text}"))
     }
@@ -88,11 +102,13 @@ mod tests {
             Again {
                 binding: 3,
                 own: true,
+                times: 1,
                 seen: None,
             },
             Again {
                 binding: 12,
                 own: false,
+                times: 3,
                 seen: Some((4, "it returned a.b of c")),
             },
         ] {

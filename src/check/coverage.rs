@@ -6,7 +6,9 @@ use crate::model::{
     Attempt, Case, Cell, Context, Coverage, Observation, Purpose, Query, QueryTenant, Session,
     Stage, Tokens, UnmetBranch, WorldKind,
 };
-use crate::query::{Binding, Branch, Inferred, bindings, branches, infer, tenant_parameter};
+use crate::query::{
+    Binding, Branch, Inferred, Source, bindings, branches, infer, tenant_parameter,
+};
 
 /// The id of cases that no check judges: they say what a run over the queries is worth.
 const ID: &str = "query-coverage";
@@ -41,7 +43,7 @@ pub fn open<'a>(scene: Scene<'a>, judged: &dyn Fn(&str) -> bool) -> (Coverage, V
                 || inferred
                     .sources
                     .get(number)
-                    .is_some_and(|sources| !sources.is_empty())
+                    .is_some_and(|sources| sources.iter().any(Source::binds))
         };
         coverage.parameters += query.parameters.len();
         coverage.bound += (1..=query.parameters.len()).filter(is_bound).count();

@@ -22,6 +22,9 @@ pub(super) struct Evidence {
     /// What the query ends with alone and where others have rows: another failure is another leak.
     pub(super) codes: String,
     pub(super) sign: Sign,
+    /// Alone it returns other rows each time: that their number is the same and another where others have rows may be
+    /// chance.
+    pub(super) varies: bool,
 }
 
 /// What tells that a query depends on others' rows, from what says least to what says most.
@@ -65,6 +68,9 @@ pub(super) fn evidence(
 ) -> Option<Evidence> {
     let answers: Vec<Observation> = attempts.iter().zip(seen).map(answer).collect();
     let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
+    let varies = alone
+        .windows(2)
+        .any(|pair| pair[0].outputs != pair[1].outputs);
     let mut blind = None;
     for (number, (attempt, observation)) in attempts.iter().zip(seen).enumerate().skip(LAYOUTS) {
         let Stage::World { kind, .. } = attempt.stage else {
@@ -82,6 +88,7 @@ pub(super) fn evidence(
             changed,
             codes: format!("{}/{}", code(&seen[0]), code(observation)),
             sign,
+            varies: sign == Sign::Difference && varies,
         };
         if let Some((token, canary)) = canary(scene, &attempt.statements[at], observation, at) {
             return Some(with(

@@ -37,7 +37,9 @@ pub use trial::{Trial, Trials};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Catalog, Cell, RelationName, Satisfied, Tenancy, Wish, WorldKind, Worlds};
+use crate::model::{
+    Catalog, Cell, JsonPaths, RelationName, Satisfied, Tenancy, Wish, WorldKind, Worlds,
+};
 
 /// What generation stands on.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,8 @@ pub struct Genes {
     pub kinds: BTreeSet<WorldKind>,
     /// Rows that queries would like to meet.
     pub wishes: BTreeSet<Wish>,
+    /// What queries look at inside of JSON columns, by table and column.
+    pub json: BTreeMap<(RelationName, String), JsonPaths>,
     /// Rows that the server refused, and how often: each time they are made anew.
     pub salts: BTreeMap<RowKey, u32>,
     /// Rows that the server refused too often.
@@ -127,6 +131,7 @@ impl Genes {
             rows: rows.max(1),
             kinds: BTreeSet::from([WorldKind::Different, WorldKind::Twins]),
             wishes: BTreeSet::new(),
+            json: BTreeMap::new(),
             salts: BTreeMap::new(),
             dropped: BTreeSet::new(),
         }

@@ -8,6 +8,7 @@ pub(crate) mod application;
 mod assemble;
 mod attacked;
 mod command;
+mod computed;
 pub(crate) mod covered;
 mod fill;
 mod jobs;
@@ -389,6 +390,7 @@ impl Harness {
         if let Some(queries) = queries {
             genes.kinds.insert(WorldKind::Poisoned);
             genes.wishes = crate::query::wishes(&schema.catalog, &schema.tenancy, queries);
+            genes.json = crate::query::json_paths(&schema.catalog, queries);
         }
         genes
     }
@@ -443,6 +445,8 @@ impl Harness {
         sources
             .describe(&mut connection, search_path.as_deref())
             .await?;
+        let known = (&ground.schema.catalog, &ground.schema.tenancy);
+        computed::compute(&mut connection, known, &mut sources.queries).await?;
         connection.close().await.doing("close a connection")?;
         let started = Instant::now();
         let scene = Scene {

@@ -1,5 +1,7 @@
 //! A query of the user's application, as data.
 
+use std::collections::BTreeMap;
+
 /// What a query returns, as sqlc's headers have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Returns {
@@ -46,6 +48,9 @@ pub struct Query {
     pub parameters: Vec<Option<String>>,
     /// Values of each parameter that a recorded program gave, for those that nothing else is known of.
     pub samples: Vec<Vec<String>>,
+    /// By the number of a parameter that is compared with an expression over a table's columns: whose the rows are, as text,
+    /// and what it comes to in each; asked for before planning.
+    pub computed: BTreeMap<usize, Vec<(Option<String>, String)>>,
     /// The parameters' types as the server infers them; asked for before planning.
     pub types: Vec<String>,
     /// Why it can't be tested, as a sentence: its file can't be read, it is no query, the server would not prepare it.

@@ -1,5 +1,7 @@
 //! Which sets of values a query is tried with: the organisation's own, the others', and ones that reach far.
 
+use std::collections::BTreeMap;
+
 use super::binder::{Binder, Foreign};
 use super::infer::{Inferred, Source};
 use crate::model::{Catalog, Cell, Query, QueryTenant, RelationName, Tenancy, WorldKind, Worlds};
@@ -52,14 +54,16 @@ pub fn bindings(
     query: &Query,
     inferred: &Inferred,
 ) -> Vec<Binding> {
-    let binder = Binder {
+    let mut binder = Binder {
         catalog,
         tenancy,
         worlds,
         query,
         inferred,
         tenant: tenant_parameter(query, inferred, tenancy),
+        order: BTreeMap::new(),
     };
+    binder.order = binder.meeting();
     let mut found: Vec<Binding> = Vec::new();
     let mut add = |label: String, values: Vec<Cell>, seizes: bool| {
         if !found.iter().any(|other| other.values == values) {

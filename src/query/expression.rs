@@ -23,6 +23,9 @@ pub(super) fn comparison(op: &BinaryOperator) -> Option<(char, char)> {
     })
 }
 
+/// A column as it is written: what it belongs to, and its name.
+pub(super) type Name = (Option<String>, String);
+
 pub(super) fn folded(ident: &Ident) -> String {
     if ident.quote_style.is_some() {
         ident.value.clone()
@@ -63,7 +66,7 @@ pub(super) fn unnamed(list: &[FunctionArg]) -> Vec<&Expr> {
 }
 
 /// A column, casts and parentheses and `lower(…)` taken off: its alias and name.
-pub(super) fn column_of(expr: &Expr) -> Option<(Option<String>, String)> {
+pub(super) fn column_of(expr: &Expr) -> Option<Name> {
     match expr {
         Expr::Identifier(name) => Some((None, folded(name))),
         Expr::CompoundIdentifier(parts) => {
@@ -76,6 +79,14 @@ pub(super) fn column_of(expr: &Expr) -> Option<(Option<String>, String)> {
         | Expr::Collate { expr: inner, .. } => column_of(inner),
         Expr::Function(function) => first_argument(function).and_then(column_of),
         _ => None,
+    }
+}
+
+/// An expression without casts and parentheses.
+pub(super) fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => bare(inner),
+        other => other,
     }
 }
 

@@ -12,7 +12,7 @@ use sqlparser::parser::Parser;
 
 use super::reader::Reader;
 use super::scan::scan;
-use crate::model::{Catalog, Query, RelationName, Token, Tokens};
+use crate::model::{Catalog, JsonPaths, Query, RelationName, Token, Tokens};
 
 /// How a parameter is used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,12 +28,48 @@ pub enum Source {
         /// Where the parameter is JSON: what of it.
         field: Option<Field>,
     },
+    /// Compared with what is inside of a column's JSON, or one of its keys.
+    Json {
+        /// The table.
+        table: RelationName,
+        /// The column.
+        column: String,
+        /// Where in it.
+        path: Vec<String>,
+        /// How: as of a column, or `?` for a key of what is there.
+        by: char,
+    },
+    /// Compared with an expression over the columns of one table, as SQL.
+    Computed {
+        /// The table.
+        table: RelationName,
+        /// How the expression calls it.
+        alias: String,
+        /// The expression.
+        sql: String,
+        /// How, as of a column.
+        by: char,
+    },
     /// The number of rows asked for.
     Limit,
     /// The number of rows passed over.
     Offset,
     /// Words that a text search looks for.
     Words,
+    /// A time zone's name.
+    Zone,
+    /// What a time is cut to: `day`.
+    Unit,
+    /// Text that is cast to this type.
+    Cast(String),
+}
+
+impl Source {
+    /// It says which values find a row, or are accepted, and not only of which type they are.
+    #[must_use]
+    pub fn binds(&self) -> bool {
+        !matches!(self, Self::Cast(_))
+    }
 }
 
 /// What of a JSON parameter is compared with, or written to, a column.
@@ -52,6 +88,10 @@ pub struct Inferred {
     pub sources: BTreeMap<usize, Vec<Source>>,
     /// Parameters that the query asks whether they are NULL: conditions that may be left out.
     pub optional: BTreeSet<usize>,
+    /// Columns of tables that it compares with each other and that no foreign key holds together.
+    pub equal: BTreeSet<[(RelationName, String); 2]>,
+    /// What it looks at inside of JSON, by table and column.
+    pub json: BTreeMap<(RelationName, String), JsonPaths>,
     /// The tables that it mentions.
     pub tables: Vec<RelationName>,
     /// The tables that it inserts into with no ON CONFLICT: a key that is there is refused.
@@ -69,6 +109,11 @@ pub struct Inferred {
 /// Reads a query.
 #[must_use]
 pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
+    infer_at(catalog, query, 0)
+}
+
+/// Reads a query that so many functions stand around.
+pub(super) fn infer_at(catalog: &Catalog, query: &Query, depth: usize) -> Inferred {
     let writes = Tokens::new(&query.sql).filter_map(Result::ok).any(|token| {
         ["insert", "update", "delete", "merge"]
             .iter()
@@ -80,7 +125,7 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
     };
     match Parser::parse_sql(&PostgreSqlDialect {}, &readable(&query.sql)) {
         Ok(statements) => {
-            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), depth, &mut inferred);
             for statement in &statements {
                 let _ = statement.visit(&mut reader);
             }
@@ -88,12 +133,34 @@ pub fn infer(catalog: &Catalog, query: &Query) -> Inferred {
         }
         Err(error) => {
             inferred.unparsed = Some(error.to_string());
-            let mut reader = Reader::new(catalog, query.schemas(), &mut inferred);
+            let mut reader = Reader::new(catalog, query.schemas(), depth, &mut inferred);
             scan(&mut reader, &query.sql);
             reader.resolve();
         }
     }
     inferred
+}
+
+/// What some queries look at inside of JSON, by table and column.
+#[must_use]
+pub fn json_paths(
+    catalog: &Catalog,
+    queries: &[Query],
+) -> BTreeMap<(RelationName, String), JsonPaths> {
+    let mut found: BTreeMap<_, JsonPaths> = BTreeMap::new();
+    for query in queries.iter().filter(|query| query.problem.is_none()) {
+        for (column, paths) in infer(catalog, query).json {
+            let known = found.entry(column).or_default();
+            for (path, of) in paths {
+                let known = known.entry(path).or_default();
+                if known.kind.is_empty() {
+                    known.kind = of.kind;
+                }
+                known.values.extend(of.values);
+            }
+        }
+    }
+    found
 }
 
 /// The text without what the parser can't read and parameters are rarely in: the predicate of the partial index in

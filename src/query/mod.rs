@@ -11,6 +11,7 @@ mod deform;
 mod expression;
 mod file;
 mod infer;
+mod json;
 mod key;
 mod numbered;
 mod offline;
@@ -30,7 +31,7 @@ pub use compare::{Comparison, compare};
 pub use covered::{Ran, covered};
 pub use deform::{Deformed, deformed, reprinted};
 pub use file::read;
-pub use infer::{Inferred, Source, infer};
+pub use infer::{Inferred, Source, infer, json_paths};
 pub use offline::{Offline, offline};
 pub use recorded::{
     LONGEST_VALUE, Recorded, RecordedQuery, Recorder, Schema, Sent, recorded, same_text, sent,

@@ -88,37 +88,44 @@ pub(super) fn element(array: &str) -> String {
 pub(super) fn category(kind: &str) -> Option<&'static str> {
     let kind = kind.split('(').next().unwrap_or(kind).trim_end();
     Some(match kind {
-        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "number",
-        "boolean" => "boolean",
-        "text" | "character varying" | "character" | "citext" | "name" => "text",
+        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "int"
+        | "int2" | "int4" | "int8" | "decimal" | "float" | "float4" | "float8" => "number",
+        "boolean" | "bool" => "boolean",
+        "text" | "character varying" | "varchar" | "character" | "citext" | "name" => "text",
         "uuid" => "uuid",
-        "date" | "timestamp" | "timestamp without time zone" | "timestamp with time zone" => "time",
+        "date"
+        | "timestamp"
+        | "timestamptz"
+        | "timestamp without time zone"
+        | "timestamp with time zone" => "time",
         "interval" => "interval",
         "json" | "jsonb" => "json",
+        "jsonpath" => "jsonpath",
         _ => return None,
     })
 }
 
 /// A plain value of a type; `None` (NULL) where none is known.
 pub(super) fn by_type(kind: &str) -> Cell {
-    Some(
-        match kind {
-            "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "1",
-            "boolean" => "true",
-            "text" | "character varying" | "citext" => "e",
-            "uuid" => "00000000-0000-4000-8000-000000000000",
-            "date" => "2100-01-01",
-            "timestamp without time zone" | "timestamp with time zone" => "2100-01-01 00:00:00",
-            // Long, since the times of an old seed are old.
-            "interval" => "3650 days",
-            "json" | "jsonb" => "{}",
-            array if array.ends_with("[]") => {
-                return Some(self::array(by_type(array.trim_end_matches("[]"))));
-            }
-            _ => return None,
-        }
-        .to_owned(),
-    )
+    if let Some(element) = kind.strip_suffix("[]") {
+        return Some(array(by_type(element)));
+    }
+    let value = match (category(kind)?, kind) {
+        ("number", _) => "1",
+        ("boolean", _) => "true",
+        ("text", "character" | "name") => return None,
+        ("text", _) => "e",
+        ("uuid", _) => "00000000-0000-4000-8000-000000000000",
+        ("time", "date") => "2100-01-01",
+        ("time", _) => "2100-01-01 00:00:00",
+        // Long, since the times of an old seed are old.
+        ("interval", _) => "3650 days",
+        ("json", _) => "{}",
+        // The document itself.
+        ("jsonpath", _) => "$",
+        _ => return None,
+    };
+    Some(value.to_owned())
 }
 
 #[cfg(test)]

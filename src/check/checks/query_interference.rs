@@ -251,13 +251,17 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             (verdict, _) => verdict,
         };
     };
-    if Again::read(&case.subject).is_none() {
-        let found = &leak.found;
+    let found = &leak.found;
+    let again = match Again::read(&case.subject) {
+        None => Some(Again::of(scene, &groups(case, seen), found)),
+        Some(again) => again.once_more(found),
+    };
+    if let Some(again) = again {
         return Verdict::FollowUp(Box::new(Case {
             check: case.check,
             object: case.object.clone(),
-            subject: Again::of(scene, &groups(case, seen), found).to_string(),
-            attempts: attempts(scene, query, Some(found.binding)),
+            subject: again.to_string(),
+            attempts: attempts(scene, query, Some(again.binding)),
         }));
     }
     Verdict::Leaked(Box::new(defect(scene, query, &leak, false)))
@@ -278,6 +282,7 @@ fn not_again(scene: Scene<'_>, query: &Query, case: &Case, again: Again<'_>) -> 
             changed: Vec::new(),
             codes: String::new(),
             sign: Sign::Row,
+            varies: false,
         },
         attempts: groups[0].0,
         masked: groups.len() > 1,

@@ -46,7 +46,7 @@ impl<'a> Maker<'a> {
         if place.part == Part::Poisoned
             && let Some(poison) = self.poison(draft, column, profile)
         {
-            return Ok(Some(poison));
+            return Ok(Some(self.with_queried(draft, column, poison)));
         }
         let beyond = 4 + 2 * self.genes.organisations;
         let block = match place.part {
@@ -79,6 +79,7 @@ impl<'a> Maker<'a> {
         )
         .map_err(|why| format!("column {}: {why}", place.table.object(&column.name)))?;
         let made = self.under_its_company(draft, column, ordinal, made);
+        let made = self.with_queried(draft, column, made);
         if let Some(token) = token.filter(|token| made.contains(token)) {
             self.canaries.insert(
                 token,

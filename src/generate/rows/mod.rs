@@ -4,6 +4,7 @@ mod cell;
 mod circle;
 mod draft;
 mod draw;
+mod inside;
 mod refer;
 mod stretch;
 mod twin;

@@ -73,7 +73,8 @@ impl<'a> Maker<'a> {
             .iter()
             .filter(|(column, _)| pool.is_some_and(|pool| pool.has(&column.name)));
         // Values that hold together are the model's, or new ones, together.
-        if pooled.any(|(column, _)| self.renews(&draft, column, extra)) {
+        let apart = |column: &Column| !extra && self.is_apart(draft.place.tenant, column);
+        if pooled.any(|(column, _)| renews(&draft, column, extra) || apart(column)) {
             self.draw(&mut draft)?;
         }
         for (position, (column, profile)) in table.columns.iter().enumerate() {
@@ -83,26 +84,27 @@ impl<'a> Maker<'a> {
             {
                 continue;
             }
-            let fresh = self.renews(&draft, column, extra);
-            let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
-                self.reached(table, position, row - count, fresh)
-            } else {
-                None
-            };
             let own = &model.cells[position];
             // One that hangs together with others is left to them.
             let is_state = draft.salt + draft.attempt == 0
                 && is_state(self.ground.catalog, profile)
                 && !pool.is_some_and(|pool| pool.has(&column.name));
+            let fresh = renews(&draft, column, extra)
+                || (!extra && !is_state && self.is_apart(draft.place.tenant, column));
+            let reached = if extra && draft.salt == 0 && draft.attempt == 0 {
+                self.reached(table, position, row - count, fresh)
+            } else {
+                None
+            };
             let cell = if reached.is_some() {
                 reached
             } else if fresh {
                 self.cell(&draft, column, profile)?
             } else if is_state && !extra && draft.place.tenant > 1 {
                 // A state that is the same shows nothing, either.
-                let models = self.rows(Part::Acting, 0, table.number).iter();
-                let mut states = models.flatten().map(|made| &made.cells[position]);
-                states.find(|state| *state != own).unwrap_or(own).clone()
+                self.next_state(table, position, index)
+                    .unwrap_or(own)
+                    .clone()
             } else if let (true, Some(first)) = (is_state, &first) {
                 first.cells[position].clone()
             } else {
@@ -119,19 +121,28 @@ impl<'a> Maker<'a> {
         Ok(draft)
     }
 
-    /// Whether a column gets another value than the model's.
-    fn renews(&self, draft: &Draft<'a>, column: &Column, extra: bool) -> bool {
-        // What the server goes on refusing may be any of the model's values.
-        draft.salt > 1
-            // One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone:
-            // a name that is the same shows nothing.
-            || (!extra && draft.place.tenant > 1 && reach::lends(self.ground.catalog, column))
-            || draft.table.uniques.iter().any(|unique| {
-                unique.columns.contains(&column.name.as_str())
-                    && (unique.global || extra || draft.salt > 0)
-                    // A state that only one row may be in: another state will do.
-                    || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
-            })
+    /// A column's cell in the next row that is in another state, so that states which hang together come from one row.
+    fn next_state(&self, table: &TablePlan<'a>, position: usize, index: usize) -> Option<&Cell> {
+        let (_, profile) = &table.columns[position];
+        let event = Absence::of(self.ground.catalog, profile) == Absence::Event;
+        let models = self.rows(Part::Acting, 0, table.number);
+        let own = &models.get(index)?.as_ref()?.cells[position];
+        let (before, after) = models.split_at((index + 1).min(models.len()));
+        let next = after.iter().chain(before).flatten();
+        let mut states = next.map(|made| &made.cells[position]);
+        states.find(|state| {
+            if event {
+                state.is_some() != own.is_some()
+            } else {
+                *state != own
+            }
+        })
+    }
+
+    /// One tenant's twins are the acting tenant's in all, the next one's in ids, references and times alone: a name that is
+    /// the same shows nothing.
+    fn is_apart(&self, tenant: usize, column: &Column) -> bool {
+        tenant > 1 && reach::lends(self.ground.catalog, column)
     }
 
     /// What a twin without a model refers to. The first ones bring together what is apart in the models; those after
@@ -213,11 +224,24 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// What a row's life goes through: a flag, one of a few words, the mark that it is gone.
+/// Whether a column gets another value than the model's, as it must.
+fn renews(draft: &Draft<'_>, column: &Column, extra: bool) -> bool {
+    // What the server goes on refusing may be any of the model's values.
+    draft.salt > 1
+        || draft.table.uniques.iter().any(|unique| {
+            unique.columns.contains(&column.name.as_str())
+                && (unique.global || extra || draft.salt > 0)
+                // A state that only one row may be in: another state will do.
+                || (draft.attempt > 0 && unique.deciding().contains(&column.name.as_str()))
+        })
+}
+
+/// What a row's life goes through: a flag, one of a few words, the time of an event, the mark that it is gone.
 fn is_state(catalog: &Catalog, profile: &Profile) -> bool {
     let of = catalog.types.get(&profile.type_oid);
     let by_type = of.is_some_and(|of| of.name == "bool" || matches!(of.kind, TypeKind::Enum(_)));
-    by_type || profile.hints.choices.is_some() || Absence::of(catalog, profile) == Absence::Gone
+    let absence = Absence::of(catalog, profile);
+    by_type || profile.hints.choices.is_some() || matches!(absence, Absence::Gone | Absence::Event)
 }
 
 /// Refers to what the model refers to. Returns whether that fits what was decided before.

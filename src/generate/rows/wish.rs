@@ -1,6 +1,7 @@
 //! Rows that queries would like to meet and that the acting tenant lacks, or that others have and it lacks.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::draft::{Made, model_cell};
 use super::{Draft, Maker};
@@ -266,12 +267,19 @@ impl<'a> Maker<'a> {
         Some(Mate::Parent(number, parent))
     }
 
+    /// The acting tenant's rows of a table, or everybody's.
+    fn known(&self, table: &TablePlan<'a>) -> &[Option<Rc<Made>>] {
+        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let part = if shared { Part::Shared } else { Part::Acting };
+        self.rows(part, 0, table.number)
+    }
+
     /// The values that the acting tenant has in a column.
     fn held(&self, table: &RelationName, column: &str) -> Vec<&String> {
         let Some(plan) = self.plan.tables.get(table) else {
             return Vec::new();
         };
-        let rows = self.rows(Part::Acting, 0, plan.number).iter().flatten();
+        let rows = self.known(plan).iter().flatten();
         let cells = rows.filter_map(|made| model_cell(plan, made, column));
         cells.flatten().collect()
     }
@@ -285,7 +293,7 @@ impl<'a> Maker<'a> {
         (other, of): (&RelationName, &String),
     ) -> Option<String> {
         let plan = self.plan.tables.get(other)?;
-        let rows = self.rows(Part::Acting, 0, plan.number);
+        let rows = self.known(plan);
         let back = Want::Meets(table.clone(), column.to_owned());
         let wishes = self.wishes(plan, Whose::Acting);
         let wish = wishes

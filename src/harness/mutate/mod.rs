@@ -107,6 +107,8 @@ impl Harness {
         sources
             .describe(&mut connection, search_path.as_deref())
             .await?;
+        let known = (&ground.schema.catalog, &ground.schema.tenancy);
+        super::computed::compute(&mut connection, known, &mut sources.queries).await?;
         drop(connection);
         let version = server.version().split('.').next();
         let original = Original {

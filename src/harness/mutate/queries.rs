@@ -59,6 +59,9 @@ impl Bench<'_> {
                 None => queries.push(query),
             }
         }
+        let schema = &self.ground.schema;
+        let known = (&schema.catalog, &schema.tenancy);
+        super::super::computed::compute(&mut connection, known, &mut queries).await?;
         connection.close().await.doing("close a connection")?;
         let objects = queries.iter().map(|query| query.object.clone());
         let focus = Focus::Objects(objects.collect());

@@ -1,11 +1,14 @@
 //! Values for a query's parameters, by what is known of each.
 
+mod computed;
 mod foreign;
 mod free;
+mod json;
+mod meeting;
 mod shape;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
 use super::plain::{array, beyond, by_type, category, element, greatest, least, within};
@@ -31,6 +34,8 @@ pub(super) struct Binder<'a> {
     pub(super) query: &'a Query,
     pub(super) inferred: &'a Inferred,
     pub(super) tenant: Option<usize>,
+    /// Of tables that are compared without a key: which rows find most in the others, these first.
+    pub(super) order: BTreeMap<RelationName, Vec<usize>>,
 }
 
 impl<'a> Binder<'a> {
@@ -68,6 +73,17 @@ impl<'a> Binder<'a> {
         {
             return Some(word);
         }
+        if sources.contains(&Source::Zone) {
+            return Some(["UTC", "Europe/Paris"][row % 2].to_owned());
+        }
+        if sources.contains(&Source::Unit) {
+            return Some(["day", "month", "hour", "year"][row % 4].to_owned());
+        }
+        let computed = self.computed(number, row, wide, foreign);
+        if let Some(found) = computed.or_else(|| self.inside(sources, row, wide, foreign)) {
+            let list = kind.ends_with("[]");
+            return Some(if list { array([found]) } else { found });
+        }
         let by = |wanted: char| {
             sources
                 .iter()
@@ -101,7 +117,8 @@ impl<'a> Binder<'a> {
                 self.referred(of.rows, of.table, row, table)
             };
             let own = || {
-                let row = referred().unwrap_or_else(|| row + self.turn(number, row));
+                let row =
+                    referred().unwrap_or_else(|| self.ranked(table, row + self.turn(number, row)));
                 picked(dataset, table, column, row)
             };
             let chosen = if range && (wide || foreign.is_some()) {
@@ -127,6 +144,7 @@ impl<'a> Binder<'a> {
         self.by_name(number, kind, row)
             .or_else(|| self.by_time(number, kind))
             .or_else(|| self.sample(number, row))
+            .or_else(|| json::as_cast(sources, kind))
             .or_else(|| {
                 // `at > now() - $1` wants a long one, `at < now() - $1` none.
                 let none = kind == "interval" && row % 2 == 1;

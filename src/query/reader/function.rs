@@ -18,6 +18,23 @@ impl Reader<'_> {
                     self.source(number, Source::Words);
                 }
             }
+            "date_trunc" | "date_part" => self.takes(given, Source::Unit),
+            "timezone" => self.takes(given, Source::Zone),
+            "to_date" | "to_timestamp" if given.len() == 2 => {
+                self.takes(given, Source::Cast("date".to_owned()));
+            }
+            "jsonb_array_elements"
+            | "json_array_elements"
+            | "jsonb_array_elements_text"
+            | "json_array_elements_text"
+            | "jsonb_array_length"
+            | "json_array_length" => {
+                self.look_into(given.first().copied(), "0");
+            }
+            "jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text"
+            | "jsonb_object_keys" | "json_object_keys" => {
+                self.look_into(given.first().copied(), "k");
+            }
             "coalesce" | "num_nulls" | "num_nonnulls" => {
                 let given = given.iter().filter_map(|expr| parameter(expr));
                 self.inferred.optional.extend(given);
@@ -36,6 +53,13 @@ impl Reader<'_> {
         }
     }
 
+    /// What a parameter says that is the first argument.
+    fn takes(&mut self, given: &[&Expr], source: Source) {
+        if let Some(number) = given.first().and_then(|expr| parameter(expr)) {
+            self.source(number, source);
+        }
+    }
+
     /// A function that stands as a table: what it hands on of its parameters.
     pub(super) fn function(
         &mut self,
@@ -47,6 +71,7 @@ impl Reader<'_> {
         let (Some((name, _)), Some(alias)) = (last(name), alias) else {
             return;
         };
+        self.elements(&name, given, alias);
         let plain = name
             .trim_start_matches("jsonb_")
             .trim_start_matches("json_");

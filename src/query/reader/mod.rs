@@ -1,15 +1,25 @@
 //! A walk over a query's syntax: which columns its parameters are compared with.
 
+mod callee;
+mod computed;
 mod function;
+mod json;
 mod resolve;
 mod write;
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Cte, Expr, LimitClause, Query as Select, Statement, TableFactor, Visitor};
+use sqlparser::ast::{
+    Cte, Expr, FunctionArguments, LimitClause, Query as Select, Statement, TableFactor, Visitor,
+};
 
-use super::expression::{arguments, column_of, comparison, folded, last, parameter, unnamed};
+use self::computed::{Expression, computes};
+use self::json::Looked;
+use super::expression::{
+    Name, arguments, bare, column_of, comparison, folded, last, parameter, unnamed,
+};
 use super::infer::{Field, Inferred, Source};
+use super::json::{JsonPlace, json_place};
 use crate::model::{Catalog, RelationName};
 
 /// Collects names and comparisons; scopes are not told apart, which at worst binds a parameter to a like-named
@@ -24,15 +34,22 @@ pub(super) struct Reader<'a> {
     equal: Vec<(Name, Name)>,
     /// Columns that are written, and what to.
     written: Vec<(Name, Name)>,
+    /// Places in JSON, and what they are compared with.
+    looked: Vec<Looked>,
+    /// What stands for the elements of arrays in JSON: by its name the place of the first.
+    elements: Vec<(String, JsonPlace)>,
+    /// Expressions over columns, and the parameters that they are compared with.
+    expressions: Vec<Expression>,
     /// Parameters that stand as columns of something else than a table: `(VALUES ($1)) v(id)`.
     passed: Vec<Passed>,
     /// The table that an INSERT writes to: its columns are not in sight of the rest.
     target: Option<RelationName>,
+    /// The tables that functions read or write which it calls.
+    reached: Vec<RelationName>,
+    /// So many functions stand around it.
+    depth: usize,
     inferred: &'a mut Inferred,
 }
-
-/// A column as it is written: what it belongs to, and its name.
-type Name = (Option<String>, String);
 
 /// A parameter and a column that it is compared with, or written to.
 struct Pair {
@@ -40,6 +57,8 @@ struct Pair {
     name: Name,
     by: char,
     field: Option<Field>,
+    /// Where in the column's JSON.
+    path: Option<Vec<String>>,
 }
 
 /// A parameter that stands as a column.
@@ -59,10 +78,16 @@ impl Visitor for Reader<'_> {
                 args: Some(given),
                 alias,
                 ..
-            } => self.function(name, &unnamed(&given.args), alias.as_ref()),
+            } => {
+                self.function(name, &unnamed(&given.args), alias.as_ref());
+                self.callee(name, &given.args);
+            }
             TableFactor::Function {
                 name, args, alias, ..
-            } => self.function(name, &unnamed(args), alias.as_ref()),
+            } => {
+                self.function(name, &unnamed(args), alias.as_ref());
+                self.callee(name, args);
+            }
             TableFactor::Table { name, alias, .. } => {
                 let alias = alias.as_ref().map(|alias| folded(&alias.name));
                 let held = self.view(name).map_or(&[][..], |view| &view.refreshed);
@@ -139,6 +164,8 @@ impl Visitor for Reader<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::BinaryOp { left, op, right } => {
+                self.look(expr);
+                self.keys(left, op, right);
                 if let Some((by, turned)) = comparison(op) {
                     self.compare(left, right, by);
                     self.compare(right, left, turned);
@@ -147,7 +174,27 @@ impl Visitor for Reader<'_> {
                     }
                 }
             }
-            Expr::Function(function) => self.call(&function.name, &arguments(function)),
+            Expr::Function(function) => {
+                self.look(expr);
+                self.call(&function.name, &arguments(function));
+                if let FunctionArguments::List(list) = &function.args {
+                    self.callee(&function.name, &list.args);
+                }
+            }
+            Expr::Cast {
+                expr: inner,
+                data_type,
+                ..
+            } => {
+                self.look(expr);
+                self.cast(inner, &data_type.to_string());
+            }
+            Expr::CompoundFieldAccess { .. } => self.look(expr),
+            Expr::AtTimeZone { time_zone, .. } => {
+                if let Some(number) = parameter(time_zone) {
+                    self.source(number, Source::Zone);
+                }
+            }
             Expr::IsNull(inner) | Expr::IsNotNull(inner) => {
                 self.inferred.optional.extend(parameter(inner));
             }
@@ -181,6 +228,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         catalog: &'a Catalog,
         schemas: Vec<String>,
+        depth: usize,
         inferred: &'a mut Inferred,
     ) -> Self {
         Self {
@@ -190,8 +238,13 @@ impl<'a> Reader<'a> {
             pairs: Vec::new(),
             equal: Vec::new(),
             written: Vec::new(),
+            looked: Vec::new(),
+            expressions: Vec::new(),
+            elements: Vec::new(),
             passed: Vec::new(),
             target: None,
+            reached: Vec::new(),
+            depth,
             inferred,
         }
     }
@@ -205,7 +258,18 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        if let (Some(name), Some(number)) = (column_of(column), parameter(value)) {
+        // `tags @> ARRAY[$2, $3]`
+        if let Expr::Array(array) = bare(value) {
+            for item in &array.elem {
+                self.compare(column, item, by);
+            }
+            return;
+        }
+        if let Some(place) = json_place(column) {
+            self.compare_json(place, value, by);
+        } else if let Some(number) = computes(column, value) {
+            self.expressions.push(Expression::new(number, column, by));
+        } else if let (Some(name), Some(number)) = (column_of(column), parameter(value)) {
             self.pair(number, name, by);
         }
     }
@@ -216,6 +280,7 @@ impl<'a> Reader<'a> {
             name,
             by,
             field: None,
+            path: None,
         });
     }
 

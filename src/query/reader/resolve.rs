@@ -2,9 +2,9 @@
 
 use sqlparser::ast::ObjectName;
 
-use super::{Name, Pair, Reader};
+use super::{Pair, Reader};
 use crate::model::{RelationName, View};
-use crate::query::expression::last;
+use crate::query::expression::{Name, last};
 use crate::query::infer::{Field, Source};
 
 impl<'a> Reader<'a> {
@@ -17,38 +17,77 @@ impl<'a> Reader<'a> {
                     name,
                     by,
                     field: passed.field.clone(),
+                    path: None,
                 });
             }
         }
         for pair in std::mem::take(&mut self.pairs) {
-            let Pair {
-                number,
-                name: (alias, column),
-                by,
-                field,
-            } = pair;
-            let has = |table: &RelationName| {
-                self.catalog
-                    .tables
-                    .get(table)
-                    .is_some_and(|table| table.column(&column).is_some())
+            let Some(table) = self.owner(&pair.name, pair.by == ':') else {
+                continue;
             };
-            let named = |called: &String| alias.as_ref().is_none_or(|alias| alias == called);
-            // What an INSERT writes to is in sight of its ON CONFLICT alone.
-            let far = |table: &RelationName| by != ':' && self.target.as_ref() == Some(table);
-            let aliases = || self.aliases.iter().filter(|(_, table)| has(table));
-            let table = aliases()
-                .find(|(called, table)| named(called) && !far(table))
-                .or_else(|| aliases().find(|(called, _)| named(called)))
-                .or_else(|| aliases().next())
-                .map(|(_, table)| table.clone());
-            if let Some(table) = table {
-                self.note(number, &table, &column, by, field);
+            let column = pair.name.1;
+            match pair.path {
+                Some(path) if self.is_json(&table, &column) => self.source(
+                    pair.number,
+                    Source::Json {
+                        table,
+                        column,
+                        path,
+                        by: pair.by,
+                    },
+                ),
+                Some(_) => {}
+                None => self.note(pair.number, &table, &column, pair.by, pair.field),
             }
         }
-        self.inferred.tables = self.aliases.into_iter().map(|(_, table)| table).collect();
+        self.resolve_equal();
+        self.resolve_json();
+        self.resolve_expressions();
+        let mentioned = self.aliases.into_iter().map(|(_, table)| table);
+        self.inferred.tables = mentioned.chain(self.reached).collect();
         self.inferred.tables.sort();
         self.inferred.tables.dedup();
+    }
+
+    /// Notes the columns of two tables that are compared with each other and that no key holds together.
+    fn resolve_equal(&mut self) {
+        for (left, right) in &self.equal {
+            let (Some(one), Some(other)) = (self.owner(left, false), self.owner(right, false))
+            else {
+                continue;
+            };
+            let refers = |from: &RelationName, to: &RelationName, column: &str| {
+                let mut keys = self
+                    .catalog
+                    .tables
+                    .get(from)
+                    .into_iter()
+                    .flat_map(|table| &table.foreign_keys);
+                keys.any(|key| key.target == *to && key.columns.iter().any(|name| name == column))
+            };
+            if one != other && !refers(&one, &other, &left.1) && !refers(&other, &one, &right.1) {
+                let (one, other) = ((one, left.1.clone()), (other, right.1.clone()));
+                self.inferred.equal.insert([one.clone(), other.clone()]);
+                self.inferred.equal.insert([other, one]);
+            }
+        }
+    }
+
+    /// The table that a column is of.
+    pub(super) fn owner(&self, (alias, column): &Name, written: bool) -> Option<RelationName> {
+        let has = |table: &RelationName| {
+            let table = self.catalog.tables.get(table);
+            table.is_some_and(|table| table.column(column).is_some())
+        };
+        let named = |called: &String| alias.as_ref().is_none_or(|alias| alias == called);
+        // What an INSERT writes to is in sight of its ON CONFLICT alone.
+        let far = |table: &RelationName| !written && self.target.as_ref() == Some(table);
+        let aliases = || self.aliases.iter().filter(|(_, table)| has(table));
+        aliases()
+            .find(|(called, table)| named(called) && !far(table))
+            .or_else(|| aliases().find(|(called, _)| named(called)))
+            .or_else(|| aliases().next())
+            .map(|(_, table)| table.clone())
     }
 
     /// The columns that one that is none of a table's is compared with, or written to; else those called like it.

@@ -149,8 +149,8 @@ fn constant<'g>(
     };
     let sources = inferred.sources.get(&(position + 1));
     let belongs = |source: &Source| match source {
-        Source::Limit | Source::Offset => true,
-        Source::Words => false,
+        Source::Limit | Source::Offset | Source::Zone | Source::Unit | Source::Cast(_) => true,
+        Source::Words | Source::Json { .. } | Source::Computed { .. } => false,
         Source::Column {
             table, column, by, ..
         } => {

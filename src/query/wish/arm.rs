@@ -1,10 +1,11 @@
 //! The arms of a condition: what holds together for a row to go through it.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::name::tables_in;
 use crate::model::Want;
 use crate::query::expression::{column_of, parameter};
+use crate::query::json::literal;
 
 /// Arms that are told apart in one condition, at most.
 pub(super) const ARMS: usize = 8;
@@ -164,19 +165,5 @@ fn finds_nothing(expr: &Expr) -> bool {
             }
         }
         _ => false,
-    }
-}
-
-/// A value as it is written.
-fn literal(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => literal(inner),
-        Expr::Value(value) => match &value.value {
-            Value::Number(number, _) => Some(number.clone()),
-            Value::SingleQuotedString(text) => Some(text.clone()),
-            Value::Boolean(truth) => Some(truth.to_string()),
-            _ => None,
-        },
-        _ => None,
     }
 }

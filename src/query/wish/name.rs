@@ -9,10 +9,7 @@ use sqlparser::ast::{
 };
 
 use crate::model::{Catalog, RelationName};
-use crate::query::expression::{column_of, folded, last};
-
-/// A column as it is written: what it belongs to, and its name.
-pub(super) type Name = (Option<String>, String);
+use crate::query::expression::{Name, column_of, folded, last};
 
 /// A column of a table.
 pub(super) type Place = (RelationName, String);

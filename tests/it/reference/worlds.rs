@@ -217,7 +217,7 @@ async fn a_canary_says_whose_it_is_and_where_it_stands() {
 
 /// Of the reference schema's worlds with the fixtures' seed, three organisations and six rows. A seed that somebody kept
 /// means other rows where this changes: then it is a line of the CHANGELOG, and of this.
-const DIGEST: &str = "133cef7de66486c134951ee9226f6d1a134168ad79ca52e87f0c6dcea2971108";
+const DIGEST: &str = "9871241f4232e30974c4aea97f2a4d4f7f322bc557f28718e2b818bad84e0bfd";
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_rows_on_every_machine() {
