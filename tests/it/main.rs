@@ -1,7 +1,9 @@
 //! The integration tests: one binary.
 
+mod apart;
 mod checks;
 mod command_line;
+mod compose;
 mod doctor;
 mod fixture;
 mod fixtures;
@@ -28,6 +30,7 @@ mod scratch;
 mod search_path;
 mod seed;
 mod server;
+mod signals;
 mod sources;
 mod tenant_roles;
 mod tidy;
