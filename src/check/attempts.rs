@@ -54,6 +54,20 @@ pub(super) fn attempts(scene: Scene<'_>, query: &Query, only: Option<usize>) -> 
     attempts_of(scene, (query, &inferred), &chosen, only.is_some())
 }
 
+/// All bindings of a query where nobody else is, and where the others' rows lie behind its own: of rows that chance chooses
+/// from, others than before.
+pub(super) fn further(scene: Scene<'_>, query: &Query) -> Vec<Attempt> {
+    let inferred = infer(scene.catalog, query);
+    let all = bindings(scene.catalog, scene.tenancy, scene.worlds, query, &inferred);
+    let worlds = WORLDS.into_iter().take(LAYOUTS);
+    let worlds = worlds.chain([(WorldKind::Different, 1)]);
+    let stages = worlds.map(|(kind, layout)| Stage::World { kind, layout });
+    let stages: Vec<Stage> = stages.collect();
+    let chosen = all.into_iter().map(|binding| (binding, stages.clone()));
+    let chosen: Vec<(Binding, Vec<Stage>)> = chosen.collect();
+    attempts_of(scene, (query, &inferred), &chosen, false)
+}
+
 /// The stages of a binding.
 pub(super) fn stages(poisoned: bool) -> Vec<Stage> {
     let worlds = WORLDS.into_iter();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
-use super::attempts::{LAYOUTS, executed_at};
+use super::attempts::{LAYOUTS, Tried, executed_at};
 use super::broken::{Broken, broken};
 use super::sample::is_sampled;
 use crate::model::{
@@ -68,9 +68,7 @@ pub(super) fn evidence(
 ) -> Option<Evidence> {
     let answers: Vec<Observation> = attempts.iter().zip(seen).map(answer).collect();
     let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
-    let varies = alone
-        .windows(2)
-        .any(|pair| pair[0].outputs != pair[1].outputs);
+    let varies = differ(&alone);
     let mut blind = None;
     for (number, (attempt, observation)) in attempts.iter().zip(seen).enumerate().skip(LAYOUTS) {
         let Stage::World { kind, .. } = attempt.stage else {
@@ -155,6 +153,18 @@ pub(super) fn evidence(
         }
     }
     blind
+}
+
+/// Whether a query's result varies by itself, over the acting tenant's rows alone.
+pub(super) fn varies((attempts, seen): &Tried<'_, '_>) -> bool {
+    let answers: Vec<Observation> = attempts.iter().zip(*seen).map(answer).collect();
+    let alone: Vec<&Observation> = answers.iter().take(LAYOUTS).collect();
+    differ(&alone)
+}
+
+fn differ(alone: &[&Observation]) -> bool {
+    let mut pairs = alone.windows(2);
+    pairs.any(|pair| pair[0].outputs != pair[1].outputs)
 }
 
 /// The code that an attempt ends with.

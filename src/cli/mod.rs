@@ -92,9 +92,7 @@ fn parse() -> std::result::Result<Arguments, clap::Error> {
 
 async fn run(command: Command) -> Result<u8> {
     match command {
-        Command::TestDb(options) => {
-            signal::or_interrupted(Box::pin(test_db::run(options.into_command_line()))).await
-        }
+        Command::TestDb(options) => test_db::run(options.into_command_line()).await,
         Command::Mutate(options) => {
             signal::or_interrupted(Box::pin(mutate::run(options.into_command_line()))).await
         }
@@ -125,7 +123,7 @@ async fn run(command: Command) -> Result<u8> {
         Command::Backup { command } => signal::or_interrupted(Box::pin(backup::run(command))).await,
         Command::Restore(options) => signal::or_interrupted(Box::pin(restore::run(options))).await,
         Command::Up(options) => signal::or_interrupted(Box::pin(up::up(options))).await,
-        Command::Down(options) => signal::or_interrupted(up::down(options)).await,
+        Command::Down(options) => signal::or_interrupted(Box::pin(up::down(options))).await,
         Command::Validate(options) => {
             signal::or_interrupted(Box::pin(validate::run(options))).await
         }

@@ -1,5 +1,7 @@
 //! Ctrl-C and its like: the work is dropped, which cleans up, and the process ends with a status of its own.
 
+use std::pin::pin;
+
 use crate::error::{Error, Result};
 
 /// Does the work until it is done or the process is asked to end. What the work holds (servers, databases,
@@ -8,36 +10,84 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Those of the work; [`Error::Usage`] where it was interrupted.
 pub(super) async fn or_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        done = work => done,
-        name = asked_to_end() => Err(Error::Usage(format!(
-            "stopped by {name}; what was started has been removed"
-        ))),
+    or_passed_on(work, |_| false).await
+}
+
+/// The same for work that may be another program's: that is told of the first signal, and given the time to end in its own
+/// way. The second ends the work.
+pub(super) async fn or_passed_on<T>(
+    work: impl Future<Output = Result<T>>,
+    pass_on: impl Fn(&str) -> bool,
+) -> Result<T> {
+    let mut work = pin!(work);
+    let mut signals = Signals::new();
+    let mut passed_on = false;
+    loop {
+        let name = tokio::select! {
+            done = &mut work => return done,
+            name = signals.next() => name,
+        };
+        if !passed_on && pass_on(name) {
+            passed_on = true;
+            continue;
+        }
+        let said = if name == "INT" {
+            "Ctrl-C".to_owned()
+        } else {
+            format!("SIG{name}")
+        };
+        return Err(Error::Usage(format!(
+            "stopped by {said}; what was started has been removed"
+        )));
     }
 }
 
+/// The signals by which a process is asked to end, by their names without `SIG`.
 #[cfg(unix)]
-async fn asked_to_end() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| async move {
-        match signal(kind) {
-            Ok(mut stream) => drop(stream.recv().await),
-            // It can't be listened to: it ends the process as it always does.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = listen(SignalKind::interrupt()) => "Ctrl-C",
-        () = listen(SignalKind::terminate()) => "SIGTERM",
-        () = listen(SignalKind::hangup()) => "SIGHUP",
-        () = listen(SignalKind::quit()) => "SIGQUIT",
+struct Signals(Vec<(&'static str, tokio::signal::unix::Signal)>);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [
+            ("INT", SignalKind::interrupt()),
+            ("TERM", SignalKind::terminate()),
+            ("HUP", SignalKind::hangup()),
+            ("QUIT", SignalKind::quit()),
+        ];
+        // One that can't be listened to ends the process as it always does.
+        let listen = |(name, kind)| Some((name, signal(kind).ok()?));
+        Self(kinds.into_iter().filter_map(listen).collect())
+    }
+
+    async fn next(&mut self) -> &'static str {
+        std::future::poll_fn(|context| {
+            let came = |(name, stream): &mut (&'static str, tokio::signal::unix::Signal)| {
+                stream.poll_recv(context).is_ready().then_some(*name)
+            };
+            match self.0.iter_mut().find_map(came) {
+                Some(name) => std::task::Poll::Ready(name),
+                None => std::task::Poll::Pending,
+            }
+        })
+        .await
     }
 }
 
 #[cfg(not(unix))]
-async fn asked_to_end() -> &'static str {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
     }
-    "Ctrl-C"
+
+    async fn next(&mut self) -> &'static str {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "INT"
+    }
 }

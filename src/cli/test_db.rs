@@ -2,20 +2,28 @@
 
 use super::call::{self, Outcome};
 use super::progress::Progress;
-use super::{output, show, usage};
+use super::{output, show, signal, usage};
 use crate::check;
 use crate::config::{self, CommandLine};
 use crate::error::Result;
+use crate::harness::RunningCommand;
 use crate::model::Settings;
 
+/// A signal that comes while the user's command runs is that command's.
 pub(super) async fn run(command_line: CommandLine) -> Result<u8> {
+    let running = RunningCommand::default();
+    let work = Box::pin(work(command_line, &running));
+    signal::or_passed_on(work, |name| running.pass_on(name)).await
+}
+
+async fn work(command_line: CommandLine, running: &RunningCommand) -> Result<u8> {
     let settings = config::load(command_line)?;
     refuse_mistakes(&settings)?;
     if settings.run.list {
         return list(&settings);
     }
     let progress = Progress::on_terminal();
-    let outcome = call::run(&settings, &|stage| progress.show(stage)).await;
+    let outcome = call::run(&settings, running, &|stage| progress.show(stage)).await;
     progress.clear();
     match outcome? {
         Outcome::Command(status) => Ok(status),

@@ -7,6 +7,7 @@ mod accepted;
 pub(crate) mod application;
 mod assemble;
 mod attacked;
+mod command;
 mod computed;
 pub(crate) mod covered;
 mod fill;
@@ -33,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use command::RunningCommand;
 pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
 pub use migrate::MigrationsChecked;
 pub use operations::BackedUp;
@@ -221,15 +223,15 @@ impl Harness {
         Ok(report)
     }
 
-    /// Migrates and seeds as [`Harness::run`] does, and runs a command with the database in its environment
-    /// instead of the checks. Returns the command's exit status.
+    /// Migrates and seeds as [`Harness::run`] does, and runs the settings' command with the database in its environment
+    /// instead of the checks. Returns the command's exit status. `running` is where signals can be passed on to it.
     ///
     /// # Errors
     /// As [`Harness::run`], and a command that can't be started.
-    pub async fn serve(&self, command: &[String], progress: &dyn Fn(&str)) -> Result<i32> {
+    pub async fn serve(&self, running: &RunningCommand, progress: &dyn Fn(&str)) -> Result<i32> {
         let migrations = self.migrations()?;
         let server = crate::server::start(&self.request()?).await?;
-        let result = self.serve_on(&server, migrations, command, progress).await;
+        let result = self.serve_on(&server, migrations, running, progress).await;
         server.stop().await?;
         result
     }
@@ -238,7 +240,7 @@ impl Harness {
         &self,
         server: &Server,
         migrations: MigrationSet,
-        command: &[String],
+        running: &RunningCommand,
         progress: &dyn Fn(&str),
     ) -> Result<i32> {
         let (mut databases, timings) = self
@@ -255,10 +257,10 @@ impl Harness {
                 )
                 .await?;
             let database = &ground.seeded;
-            let environment = environment(server, &ground, databases.owner(), database);
-            let status = start(command, environment)?.status().await;
-            let status = status.map_err(|error| not_started(command, &error))?;
-            Ok::<i32, Error>(status.code().unwrap_or(2))
+            let variables = command::environment(server, &ground, databases.owner(), database);
+            let command = &self.settings.run.command;
+            let status = running.run(command, variables, None).await?;
+            Ok::<i32, Error>(command::code(status))
         }
         .await;
         let removed = databases.remove().await;
@@ -720,41 +722,6 @@ async fn load_seeded(
 /// Milliseconds since then.
 fn since(then: Instant) -> u64 {
     u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a command is given: the owner's database as `DATABASE_URL` and `PG…`, the application's as
-/// `WATERTIGHT_APP_URL`, and as `WATERTIGHT_TENANT` the id of an organisation that has rows.
-fn environment(
-    server: &Server,
-    ground: &Ground,
-    owner: &Login,
-    database: &str,
-) -> Vec<(String, String)> {
-    let mut list = server.variables(owner, database);
-    let tenant = ground.worlds.acting_tenant().to_owned();
-    list.push(("WATERTIGHT_TENANT".to_owned(), tenant));
-    if let Some(application) = &ground.application {
-        list.push((
-            "WATERTIGHT_APP_URL".to_owned(),
-            server.url(application, database),
-        ));
-    }
-    list
-}
-
-/// The user's command, with variables, and ended where we are.
-fn start(command: &[String], variables: Vec<(String, String)>) -> Result<tokio::process::Command> {
-    let (program, arguments) = command
-        .split_first()
-        .ok_or_else(|| Error::Usage("`--` wants a command after it".to_owned()))?;
-    let mut start = tokio::process::Command::new(program);
-    start.args(arguments).envs(variables).kill_on_drop(true);
-    Ok(start)
-}
-
-fn not_started(command: &[String], error: &std::io::Error) -> Error {
-    let program = command.first().map_or("", String::as_str);
-    Error::Usage(format!("{program}: {error}"))
 }
 
 /// How to open the kept database.

@@ -6,8 +6,9 @@ use std::process::Stdio;
 
 use sqlx::Connection as _;
 
+use super::command::{RunningCommand, environment};
 use super::queries::Sources;
-use super::{Ground, Harness, environment, not_started, start};
+use super::{Ground, Harness};
 use crate::database::{Databases, connect};
 use crate::error::{Doing as _, Result};
 use crate::query::{LONGEST_VALUE, Recorded, Recorder, Schema, recorded};
@@ -34,11 +35,9 @@ impl Harness {
         let variables = environment(server, ground, databases.owner(), &database);
         let recording = server.record(LONGEST_VALUE).await?;
         // What is printed on standard output is the report, and nothing else.
-        let status = start(command, variables)?
-            .stdout(stderr()?)
-            .status()
-            .await
-            .map_err(|error| not_started(command, &error))?;
+        let status = RunningCommand::default()
+            .run(command, variables, Some(stderr()?))
+            .await?;
         progress("reading what was recorded");
         let mut recorder = Recorder::new(OURS, self.settings.access.as_ref());
         recording.finish(&mut |line| recorder.take(line)).await?;

@@ -16,6 +16,9 @@ const HEAD: u64 = 64 * 1024;
 /// So many folders above are looked at for the files of the project that the migrations are a part of.
 const ABOVE: usize = 7;
 
+/// So many files are looked at to know whether reading them again would be of use.
+const FEW: usize = 1_000;
+
 /// Where one of these lies, the project ends: what is above it is another's.
 const PROJECT: [&str; 9] = [
     ".git",
@@ -177,6 +180,36 @@ impl Folder {
             self.files.retain(|file| !file.below.iter().any(other));
         }
     }
+}
+
+/// Everything that decides what reading a folder of migrations, or one file, comes to: the files beside each other, and those
+/// of the project around them, with folders for their names' sake. None where folders are among the migrations, or where
+/// looking at so many files would take as long as reading.
+#[must_use]
+pub fn decides(path: &Path) -> Option<Vec<PathBuf>> {
+    let real = path.canonicalize().ok()?;
+    let mut found = Vec::new();
+    for folder in real
+        .ancestors()
+        .skip(usize::from(!real.is_dir()))
+        .take(ABOVE)
+    {
+        for entry in fs::read_dir(folder).ok()? {
+            let entry = entry.ok()?.path();
+            if folder == real && entry.is_dir() {
+                return None;
+            }
+            found.push(entry);
+        }
+        if found.len() > FEW {
+            return None;
+        }
+        if PROJECT.iter().any(|name| folder.join(name).exists()) {
+            break;
+        }
+    }
+    found.sort();
+    Some(found)
 }
 
 impl File {

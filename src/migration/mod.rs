@@ -19,6 +19,7 @@ mod stub;
 mod tool;
 
 pub use apply::{Applied, apply, prepare};
+pub use folder::decides;
 pub use foreign::in_project;
 pub use locate::ObjectKind;
 pub use revert::revert;

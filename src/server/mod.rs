@@ -22,6 +22,7 @@ mod external;
 mod images;
 mod leftovers;
 mod local;
+mod memory;
 mod note;
 mod pooler;
 mod process;
@@ -39,8 +40,9 @@ use std::fmt;
 
 pub use choice::{ServerChoice, ServerRequest};
 pub use doctor::{Sign, State, examine};
+pub(crate) use memory::{recalled, remember};
 pub use pooler::{Pooler, pool, pooler_program};
-pub(crate) use process::Group;
+pub(crate) use process::{Group, signal};
 pub use programs::programs;
 use provider::Provider;
 pub use recording::Recording;

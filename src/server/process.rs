@@ -50,7 +50,7 @@ fn user_of(passwd: &str, name: &str) -> Option<User> {
 
 /// Sends a signal to a process, or with `-` before the number to its group. By the shell, whose own `kill` is
 /// there even where the program isn't; the library of Rust knows SIGKILL to one's own children alone.
-pub(super) fn signal(name: &str, target: &str) {
+pub(crate) fn signal(name: &str, target: &str) {
     let _ = Command::new("/bin/sh")
         .args(["-c", "kill -s \"$0\" -- \"$1\"", name, target])
         .stdin(Stdio::null())

@@ -1,8 +1,10 @@
 //! The integration tests: one binary.
 
+mod apart;
 mod batches;
 mod checks;
 mod command_line;
+mod compose;
 mod doctor;
 mod fixture;
 mod fixtures;
@@ -29,6 +31,7 @@ mod scratch;
 mod search_path;
 mod seed;
 mod server;
+mod signals;
 mod sources;
 mod tenant_roles;
 mod tidy;

@@ -8,8 +8,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::Barrier;
 
+use crate::apart::apart;
 use crate::command_line::{refused, text, watertight};
 use crate::folder::Folder;
+use crate::server::containers::docker_wanted;
 
 const CLIENTS: usize = 20;
 const TRANSACTIONS: usize = 50;
@@ -32,10 +34,22 @@ impl Drop for Down<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_a_pooler_the_transactions_context_holds_and_the_sessions_leaks() {
+    up_and_down("local", "ended postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_with_a_pooler_before_it_is_brought_up_and_removed() {
+    if docker_wanted() {
+        up_and_down("docker", "removed container").await;
+    }
+}
+
+/// Brings a development database up on such a server, works through its pooler, and removes all of it.
+async fn up_and_down(server: &str, removal: &str) {
     let folder = crate::reference::application(&[]);
     let down = Down(&folder);
     let up = |more: &[&str]| {
-        let usual = ["up", "--server", "local", "--organisations", "4"];
+        let usual = ["up", "--server", server, "--organisations", "4"];
         watertight(&folder, &[&usual, more].concat(), &[])
     };
     let output = up(&["--pgadmin", "servers.json"]);
@@ -64,7 +78,7 @@ async fn through_a_pooler_the_transactions_context_holds_and_the_sessions_leaks(
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let removed = text(&output.stdout);
     assert!(
-        removed.contains("ended pgbouncer") && removed.contains("ended postgres"),
+        removed.contains("ended pgbouncer") && removed.contains(removal),
         "{removed}"
     );
     for url in [&admin, &pooled] {
@@ -82,6 +96,31 @@ fn a_server_that_is_there_is_not_brought_up() {
     let output = watertight(&folder, &["up", "--server", url], &[]);
     refused(&output, &["--server local, docker or auto"]);
     assert!(!format!("{output:?}").contains("sesame"));
+}
+
+/// Hides the program where packages put it, which no PATH can.
+#[test]
+fn without_a_pooler_nothing_is_begun() {
+    let folder = crate::reference::application(&[]);
+    let program = env!("CARGO_BIN_EXE_watertight");
+    let script = format!(
+        "mount -t tmpfs none /dev/shm
+         for place in $(which -a pgbouncer) /usr/sbin/pgbouncer /usr/local/sbin/pgbouncer /usr/local/bin/pgbouncer; do
+           [ ! -e $place ] || mount --bind /dev/null $place
+         done
+         {program} up --server local && exit
+         status=$?; find /dev/shm -name 'data*'; exit $status"
+    );
+    let Some(output) = apart(folder.path(), &script) else {
+        return;
+    };
+    refused(
+        &output,
+        &[
+            "there is no `pgbouncer` on this machine: `apt-get install pgbouncer`",
+            "--no-pooler",
+        ],
+    );
 }
 
 async fn organisations(admin: &str) -> Vec<String> {

@@ -18,7 +18,7 @@ use watertight::{Harness, Result};
 use crate::fixture;
 use crate::folder::Folder;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -64,10 +64,14 @@ pub(crate) fn entry(folder: &Path) -> PathBuf {
 }
 
 /// Says whether it became true within ten seconds.
-pub(crate) fn becomes(mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn becomes(condition: impl FnMut() -> bool) -> bool {
+    becomes_within(Duration::from_secs(10), condition)
+}
+
+pub(crate) fn becomes_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while !condition() {
-        if started.elapsed() > Duration::from_secs(10) {
+        if started.elapsed() > limit {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));

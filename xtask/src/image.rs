@@ -16,6 +16,9 @@ const FINISH: &str = include_str!("../../fixtures/image/finish.sh");
 /// Debian's suites, and the one major version that each carries.
 const SUITES: [(u32, &str); 3] = [(15, "bookworm"), (17, "trixie"), (18, "forky")];
 
+/// What stands in front of it in `fixtures/compose/`: a few hundred kB.
+const POOLER: &str = "pgbouncer";
+
 /// Keeps Debian's package from making and starting a cluster for the machine.
 const NO_CLUSTER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
                           echo 'create_main_cluster = false' > \"$1/etc/postgresql-common/createcluster.conf\"";
@@ -143,7 +146,7 @@ impl Build<'_> {
             command.arg("--mode=root");
         }
         command.args(["--variant=essential", "--skip=cleanup/run"]);
-        command.arg(format!("--include={}", self.package()));
+        command.arg(format!("--include={},{POOLER}", self.package()));
         for folder in ["doc", "man", "info", "locale"] {
             command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));
         }
@@ -194,7 +197,7 @@ impl Build<'_> {
              printf '#!/bin/sh\\nexit 101\\n' > \"$1/usr/sbin/policy-rc.d\"; chmod +x \"$1/usr/sbin/policy-rc.d\"
              export DEBIAN_FRONTEND=noninteractive PATH=\"/usr/sbin:/usr/bin:/sbin:/bin:$PATH\"
              chroot \"$1\" apt-get {expired} update
-             chroot \"$1\" apt-get install -y --no-install-recommends {}
+             chroot \"$1\" apt-get install -y --no-install-recommends {} {POOLER}
              rm \"$1/usr/sbin/policy-rc.d\"
              rm -rf \"$1\"/tmp/* \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/apt/*
              \"$2/finish.sh\" \"$1\"

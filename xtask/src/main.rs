@@ -25,7 +25,7 @@ struct Arguments {
 enum Task {
     /// Builds a Postgres image from Debian's packages, for machines that can't pull one
     Image(image::Options),
-    /// Measures this repository's own figures: seed, databases, checks, queries
+    /// Measures this repository's own figures: seed, databases, backup, checks, queries
     Bench(bench::Options),
     /// Writes the documents that come from the code; with --check says which are stale
     Docs(docs::Options),

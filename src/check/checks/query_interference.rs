@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use crate::check::again::Again;
 use crate::check::attempts::{
-    Groups, LAYOUTS, attempts, attempts_of, executed_at, groups, witnessed,
+    Groups, LAYOUTS, attempts, attempts_of, executed_at, further, groups, witnessed,
 };
 use crate::check::difference::difference;
-use crate::check::evidence::{Evidence, Sign, evidence, lateness};
+use crate::check::evidence::{Evidence, Sign, evidence, lateness, varies};
 use crate::check::reproduction::{pair, reproduction};
 use crate::check::sample::unsampled;
 use crate::check::witness::digests;
@@ -179,6 +179,10 @@ const SMALLER: &str = "smaller ";
 /// The subject of a stored case: a binding, as the owner and as the application.
 const STORED: &str = "stored";
 
+/// The subject of a case that is tried in further layouts: its result varies by itself.
+/// What follows is in how many worlds it was the same before.
+const FURTHER: &str = "further ";
+
 /// The subject of a case that takes all rows where the query takes a sample of them: chance left out the organisation's.
 const UNSAMPLED: &str = "unsampled";
 
@@ -244,6 +248,14 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
             ) => {
                 let again = shadow::again(scene, case, shadowed.0);
                 again.map_or(verdict, |case| Verdict::FollowUp(Box::new(case)))
+            }
+            (Verdict::Held(_), _) if case.subject.is_empty() && groups.iter().any(varies) => {
+                Verdict::FollowUp(Box::new(Case {
+                    check: case.check,
+                    object: case.object.clone(),
+                    subject: format!("{FURTHER}{}", worlds(case, &groups)),
+                    attempts: further(scene, query),
+                }))
             }
             (Verdict::Held(reason), Some(_)) => {
                 Verdict::Held(format!("{reason} and under policies of the harness's own"))
@@ -359,6 +371,14 @@ fn makes_tenants(scene: Scene<'_>, query: &Query) -> bool {
     inserts && infer(scene.catalog, query).tables == [root.clone()]
 }
 
+/// In how many worlds a case was run, alone and with others, and those before it.
+fn worlds(case: &Case, groups: &Groups<'_, '_>) -> usize {
+    let most = groups.iter().map(|(attempts, _)| attempts.len()).max();
+    let others = most.unwrap_or_default().saturating_sub(LAYOUTS);
+    let before = case.subject.strip_prefix(FURTHER);
+    before.and_then(|count| count.parse().ok()).unwrap_or(1) + others
+}
+
 /// Over its own rows alone the query must have met at least one.
 fn control(scene: Scene<'_>, query: &Query, case: &Case, groups: &Groups<'_, '_>) -> Verdict {
     let alone = || {
@@ -374,9 +394,7 @@ fn control(scene: Scene<'_>, query: &Query, case: &Case, groups: &Groups<'_, '_>
             .is_some_and(|output| output.affected > 0 || !output.rows.is_empty())
     });
     if met {
-        let worlds = groups.iter().map(|(attempts, _)| attempts.len()).max();
-        let worlds = worlds.unwrap_or_default() - LAYOUTS + 1;
-        return Verdict::Held(format!("the same in {worlds} worlds"));
+        return Verdict::Held(format!("the same in {} worlds", worlds(case, groups)));
     }
     if case.subject.is_empty()
         && let Some(sql) = unsampled(&query.sql)

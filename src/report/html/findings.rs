@@ -70,7 +70,11 @@ fn write_cause(page: &mut Markup, report: &Report, cause: &Cause<'_>, open: bool
     if let Some(query) = report.texts.get(&first.object) {
         details(page, "The query", query, open);
     }
-    details(page, "The rows that show it", &first.difference, true);
+    if !first.difference.is_empty() {
+        page.add("<div class=\"diff\">");
+        details(page, "The rows that show it", &first.difference, true);
+        page.add("</div>\n");
+    }
     details(page, "To repeat it in psql", &first.sql, open);
     details(page, "To mend it", &cause.fix(), true);
     page.add("</article>\n");

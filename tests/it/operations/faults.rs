@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{Stage, says};
+use crate::apart::apart;
 use crate::command_line::text;
 
 /// A table of the harness's own schema, which `pg_dump` alone reads: whoever locks it stops `pg_dump` and nothing else.
@@ -110,6 +111,47 @@ async fn a_full_disk_leaves_what_was_there_and_nothing_else() {
     assert!(stage.leftovers().is_empty());
 }
 
+/// The disk itself, and not a limit: what was there stays, and no database is replaced that could not be saved first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_loses_nothing() {
+    let stage = Stage::new(5).await;
+    let good = stage.taken();
+    stage.run_on("app", MORE_ROWS).await;
+    let script = format!(
+        "mkdir disk; mount -t tmpfs -o size=64k none disk; cp -a {0} disk/
+         {1} backup full --server '{2}' --output disk --keep-days 0 2>&1 && exit 1
+         {1} restore {0} --server '{2}' --output disk 2>&1 && exit 1
+         echo left: $(ls -A disk); (cd disk/app-full-*; sha256sum --check SHA256SUMS)",
+        good.display(),
+        env!("CARGO_BIN_EXE_watertight"),
+        stage.url
+    );
+    let Some(output) = apart(stage.folder.path(), &script) else {
+        return;
+    };
+    let name = good.file_name().unwrap().to_str().unwrap();
+    says(
+        &output,
+        0,
+        &[
+            "No space left on device",
+            &format!("left: .watertight.lock {name}"),
+            "database.dump: OK",
+        ],
+    );
+    assert_eq!(text(&output.stdout).matches("pg_dump failed").count(), 2);
+    assert_eq!(
+        stage.ask("app", "SELECT count(*) FROM crm.people").await,
+        "2525"
+    );
+    let databases = "SELECT string_agg(datname, ' ') FROM pg_database WHERE datname LIKE 'app%'";
+    assert_eq!(stage.ask("postgres", databases).await, "app");
+}
+
+/// What chance makes can't be made small.
+const MORE_ROWS: &str = "INSERT INTO crm.people (organisation_id, name, state, score, seen)
+    SELECT id, 'Ada', 'open', random(), now() + random() * interval '1 year' FROM crm.organisations, generate_series(1, 500)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_pg_dump_leaves_what_was_there_and_nothing_else() {
     let stage = Stage::new(5).await;
@@ -188,7 +230,7 @@ pub(super) async fn waiting(stage: &Stage, who: &str) {
 }
 
 /// The processes whose words hold all of these.
-fn processes(words: &[&str]) -> Vec<String> {
+pub(super) fn processes(words: &[&str]) -> Vec<String> {
     let output = Command::new("ps")
         .args(["-axww", "-o", "pid=,args="])
         .output();
@@ -204,7 +246,7 @@ fn processes(words: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn kill(processes: &[String]) {
+pub(super) fn kill(processes: &[String]) {
     assert_eq!(processes.len(), 1);
     let status = Command::new("kill").arg("-KILL").args(processes).status();
     assert!(status.unwrap().success());

@@ -3,6 +3,7 @@
 mod activity;
 mod backup;
 mod faults;
+mod interrupted;
 mod restore;
 
 use std::fs;
@@ -10,11 +11,12 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use watertight::server::{self, Server, ServerChoice, ServerRequest};
+use watertight::server::{self, Server};
 
 use crate::command_line::{text, watertight};
 use crate::folder::Folder;
 use crate::psql;
+use crate::server::request;
 
 /// Who may do what, in every way that there is; and what Postgres prints otherwise once it has read it again.
 const SCHEMA: &str = "
@@ -63,11 +65,12 @@ struct Stage {
 impl Stage {
     /// Five organisations with so many people each, who have a note each.
     async fn new(people: u32) -> Self {
-        let request = ServerRequest {
-            choice: ServerChoice::Local,
-            ..ServerRequest::default()
-        };
-        let server = server::start(&request).await.unwrap();
+        Self::on("local", people).await
+    }
+
+    /// The same on another kind of server.
+    async fn on(kind: &str, people: u32) -> Self {
+        let server = server::start(&request(kind)).await.unwrap();
         let stage = Self {
             url: server.url(server.administrator(), "app"),
             server: Some(server),

@@ -9,8 +9,8 @@ use super::faults::waiting;
 use super::{Stage, says};
 use crate::command_line::watertight;
 
-const PEOPLE: &str = "SELECT count(*) FROM crm.people";
-const DATABASES: &str =
+pub(super) const PEOPLE: &str = "SELECT count(*) FROM crm.people";
+pub(super) const DATABASES: &str =
     "SELECT string_agg(regexp_replace(datname, '_[0-9]+t[0-9]+$', ''), ' ' ORDER BY datname)
     FROM pg_database WHERE datname LIKE 'app%' OR datname = 'elsewhere'";
 

@@ -37,7 +37,7 @@ pub(super) enum With {
 }
 
 impl With {
-    fn database(self) -> &'static str {
+    pub(super) fn database(self) -> &'static str {
         match self {
             Self::Nothing => "bench_plain",
             Self::Constraints => "bench_constrained",

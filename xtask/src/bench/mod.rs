@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: this repository's own figures, each a ratio against a named peer in the same run.
 
+mod backup;
 mod checks;
 mod cpu;
 mod databases;
 mod fixture;
+mod folder;
 mod peak;
 mod queries;
 mod seed;
@@ -60,6 +62,8 @@ enum Name {
     Databases,
     /// Attacks on a thousand foreign keys, against the same assertions in pgTAP
     Checks,
+    /// A backup of a hundred thousand rows and the way back, against `pg_dump` and `pg_restore` alone
+    Backup,
     /// A thousand queries through their worlds, and whether time grows with their number alone
     Queries,
 }
@@ -99,6 +103,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Name::Databases => (
             "databases",
             runtime.block_on(databases::run(options.rounds.max(1)))?,
+        ),
+        Name::Backup => (
+            "backup",
+            runtime.block_on(backup::run(options.rounds.max(1)))?,
         ),
         Name::Checks => (
             "checks",

@@ -10,6 +10,7 @@ use watertight::config::{self, CommandLine};
 use watertight::model::RunVerdict;
 
 use super::fixture::{SEED, said};
+use super::folder::Folder;
 use super::{Outcome, median};
 
 /// The queries that `seconds_per_1000` speaks of.
@@ -112,22 +113,4 @@ fn write(folder: &Path, count: f64) -> Result<(), String> {
     }
     let path = folder.join("queries.sql");
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// A folder that is gone when it is done with.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self, String> {
-        let name = format!("watertight-bench-{}", std::process::id());
-        let folder = Self(std::env::temp_dir().join(name));
-        std::fs::create_dir_all(&folder.0).map_err(said)?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
