@@ -82,7 +82,7 @@ fn is_foreign(label: &str) -> bool {
 /// else's rows only to who asks for them by their keys.
 #[must_use]
 pub fn is_guardable(scene: Scene<'_>, case: &Case) -> bool {
-    let query = scene.queries.iter().find(|one| one.object == case.object);
+    let query = scene.query(&case.object);
     let (Some(query), Some(again)) = (query, Again::read(&case.subject)) else {
         return false;
     };

@@ -32,16 +32,13 @@ pub(super) fn difference(
         kind.word()
     );
     let worlds = scene.worlds;
-    let mut rows = lines_of(scene, query, (' ', "shared"), &worlds.shared);
-    rows.extend(lines_of(
-        scene,
-        query,
-        (' ', "organisation 1"),
-        &worlds.acting,
-    ));
+    let tokens = Tokens::new(&query.sql).filter_map(Result::ok);
+    let named: BTreeSet<String> = tokens.filter_map(|token| token.name()).collect();
+    let lines = |sign: char, whose: &str, dataset| lines_of(scene, &named, (sign, whose), dataset);
+    let mut rows = lines(' ', "shared", &worlds.shared);
+    rows.extend(lines(' ', "organisation 1", &worlds.acting));
     for (number, theirs) in worlds.others(kind).into_iter().enumerate() {
-        let whose = format!("organisation {}", number + 2);
-        rows.extend(lines_of(scene, query, ('+', &whose), theirs));
+        rows.extend(lines('+', &format!("organisation {}", number + 2), theirs));
     }
     write_some(&mut text, &rows);
     let _ = writeln!(text, "@@ {} @@", result_of(query, executed));
@@ -58,12 +55,10 @@ pub(super) fn difference(
 /// Someone's rows as lines: what identifies each, and what the query names.
 fn lines_of(
     scene: Scene<'_>,
-    query: &Query,
+    named: &BTreeSet<String>,
     (sign, whose): (char, &str),
     dataset: &Dataset,
 ) -> Vec<String> {
-    let tokens = Tokens::new(&query.sql).filter_map(Result::ok);
-    let named: BTreeSet<String> = tokens.filter_map(|token| token.name()).collect();
     let mut lines = Vec::new();
     for name in &scene.worlds.order {
         let (Some(rows), Some(table)) = (dataset.get(name), scene.catalog.tables.get(name)) else {

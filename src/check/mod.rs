@@ -68,6 +68,11 @@ impl<'a> Scene<'a> {
         let tables = self.catalog.roots();
         tables.filter(move |table| self.focus.concerns(&table.name))
     }
+
+    /// The query of this name.
+    pub(crate) fn query(self, object: &str) -> Option<&'a Query> {
+        self.queries.iter().find(|query| query.object == object)
+    }
 }
 
 /// One way in which rows can cross tenants.

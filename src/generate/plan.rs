@@ -151,6 +151,11 @@ impl<'a> TablePlan<'a> {
         }
     }
 
+    /// Its rows are everybody's.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.class, Class::Shared | Class::Unclassified { .. })
+    }
+
     /// A writable column and what is known of it.
     pub(super) fn known(&self, name: &str) -> Option<&(&'a Column, Profile)> {
         self.columns.iter().find(|(column, _)| column.name == name)

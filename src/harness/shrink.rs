@@ -10,7 +10,9 @@ use super::assemble::Judged;
 use crate::check::{self, Check, Scene};
 use crate::error::Result;
 use crate::generate::{Focus, Generator, WorldsTree};
-use crate::model::{Case, Counterexample, Defect, ShrinkLimits, Stage, Verdict, Worlds};
+use crate::model::{
+    Case, Counterexample, Defect, Observation, ShrinkLimits, Stage, Verdict, Worlds,
+};
 use crate::run::{Arena, Trial};
 
 /// Looks for the smallest worlds that show each leak, within the limits; a leak that none are found for stays as it
@@ -50,9 +52,9 @@ pub(super) async fn shrink(
         };
         let tree = WorldsTree::new(Arc::clone(generator), worlds, focus(scene, &case), instant);
         let budget = (limits.executions, left.min(limits.each));
-        if let Some((shown, found)) = bench.smallest(tree, case, budget).await {
-            one.verdict = Verdict::Leaked(shown.defect);
-            one.difference = shown.difference;
+        if let Some((defect, difference, found)) = bench.smallest(tree, case, budget).await {
+            one.verdict = Verdict::Leaked(defect);
+            one.difference = difference;
             one.counterexample = Some(Box::new(found));
         }
     }
@@ -60,12 +62,6 @@ pub(super) async fn shrink(
         Some(trial) => trial.close().await,
         None => Ok(()),
     }
-}
-
-/// A leak as small worlds show it.
-struct Shown {
-    defect: Box<Defect>,
-    difference: String,
 }
 
 /// Where small worlds are tried.
@@ -76,40 +72,46 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The smallest worlds of a tree that show a case, and what they show.
+    /// The smallest worlds of a tree that show a case, the defect as they show it, and as a diff.
     async fn smallest(
         &mut self,
         mut tree: WorldsTree<'_>,
         case: Case,
         (most, time): (usize, Duration),
-    ) -> Option<(Shown, Counterexample)> {
+    ) -> Option<(Box<Defect>, String, Counterexample)> {
         let started = Instant::now();
-        let mut best = self.shows(&tree.current(), &case).await?;
+        let (mut best, mut seen) = self.shows(&tree.current(), &case).await?;
         let mut executions = 1;
         let mut more = tree.simplify();
         while more && executions < most && started.elapsed() < time {
             executions += 1;
             more = match self.shows(&tree.current(), &case).await {
                 Some(shown) => {
-                    best = shown;
+                    (best, seen) = shown;
                     tree.simplify()
                 }
                 None => tree.complicate(),
             };
         }
         let check = check::find(case.check)?;
+        let worlds = tree.best();
+        let difference = check.difference(self.with(&worlds), &case, &seen);
         let found = Counterexample {
-            worlds: tree.best(),
+            worlds,
             values: check.bound(self.scene, &case),
             case,
             executions,
         };
-        Some((best, found))
+        Some((best, difference, found))
     }
 
-    /// What these worlds show; `None` where they do not, where the server refuses them, and where it is
-    /// lost: a smaller world is a help and no more.
-    async fn shows(&mut self, worlds: &Worlds, case: &Case) -> Option<Shown> {
+    /// The defect as these worlds show it, and what was seen in them; `None` where they do not, where the server refuses
+    /// them, and where it is lost: a smaller world is a help and no more.
+    async fn shows(
+        &mut self,
+        worlds: &Worlds,
+        case: &Case,
+    ) -> Option<(Box<Defect>, Vec<Observation>)> {
         let mut trial = match self.trial.take() {
             Some(trial) => trial,
             None => Trial::open(self.arena).await.ok()?,
@@ -117,17 +119,18 @@ impl Bench<'_> {
         let seen = trial.run(worlds, &case.attempts).await.ok()?;
         self.trial = Some(trial);
         let seen = seen?;
-        let scene = Scene {
+        let check = check::find(case.check)?;
+        match Check::judge(check, self.with(worlds), case, &seen) {
+            Verdict::Leaked(defect) => Some((defect, seen)),
+            _ => None,
+        }
+    }
+
+    /// The scene with other worlds.
+    fn with<'s>(&'s self, worlds: &'s Worlds) -> Scene<'s> {
+        Scene {
             worlds,
             ..self.scene
-        };
-        let check = check::find(case.check)?;
-        match Check::judge(check, scene, case, &seen) {
-            Verdict::Leaked(defect) => Some(Shown {
-                defect,
-                difference: check.difference(scene, case, &seen),
-            }),
-            _ => None,
         }
     }
 }
@@ -147,10 +150,7 @@ fn alone(worlds: &Worlds, case: &Case) -> Option<Worlds> {
 
 /// What a case of a query is about: the tables that it names, and the values that are bound.
 fn focus(scene: Scene<'_>, case: &Case) -> Focus {
-    let query = scene
-        .queries
-        .iter()
-        .find(|query| query.object == case.object);
+    let query = scene.query(&case.object);
     let tables = query.map(|query| crate::query::infer(scene.catalog, query).tables);
     let statements = case.attempts.last().map(|attempt| &attempt.statements);
     Focus {

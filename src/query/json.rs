@@ -1,11 +1,8 @@
 //! Places inside of JSON columns, as queries write them.
 
-use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Subscript, Value,
-};
+use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Function, Subscript, Value};
 
-use super::expression::{Name, column_of, last, parameter};
+use super::expression::{Name, arguments, column_of, last, parameter};
 use crate::model::ANY_KEY;
 
 /// `meta->'a'->>'b'`: a column, and a path of keys and positions in it.
@@ -89,21 +86,8 @@ impl JsonPlace {
 
 /// A function that looks at one, or changes what was found.
 fn called(function: &Function) -> Option<JsonPlace> {
-    let FunctionArguments::List(list) = &function.args else {
-        return None;
-    };
-    let given: Option<Vec<&Expr>> = list
-        .args
-        .iter()
-        .map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
-            _ => None,
-        })
-        .collect();
-    let (first, rest) = given
-        .as_deref()?
-        .split_first()
-        .map(|(first, rest)| (*first, rest.to_vec()))?;
+    let given = arguments(function);
+    let (first, rest) = given.split_first()?;
     match last(&function.name)?.0.as_str() {
         "jsonb_extract_path"
         | "jsonb_extract_path_text"

@@ -13,16 +13,16 @@ fn ordered(values: &[String]) -> Vec<&String> {
     order.into_iter().map(|number| &values[number]).collect()
 }
 
-pub(super) fn greatest(values: &[String]) -> Option<String> {
+fn greatest(values: &[String]) -> Option<String> {
     ordered(values).last().map(ToString::to_string)
 }
 
-pub(super) fn least(values: &[String]) -> Option<String> {
+fn least(values: &[String]) -> Option<String> {
     ordered(values).first().map(ToString::to_string)
 }
 
 /// A number one further, a time a year further. Not more: series are made between such times.
-pub(super) fn beyond(value: &str, step: i64) -> String {
+fn beyond(value: &str, step: i64) -> String {
     if let Ok(number) = value.parse::<i64>() {
         return number.saturating_add(step).to_string();
     }
@@ -34,6 +34,15 @@ pub(super) fn beyond(value: &str, step: i64) -> String {
             format!("{:04}{rest}", year + step)
         }
         _ => value.to_owned(),
+    }
+}
+
+/// A value above all of these, or below them.
+pub(super) fn farther(values: &[String], above: bool) -> Option<String> {
+    if above {
+        greatest(values).map(|value| beyond(&value, 1))
+    } else {
+        least(values).map(|value| beyond(&value, -1))
     }
 }
 

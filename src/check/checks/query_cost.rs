@@ -109,8 +109,7 @@ fn suspected(scene: Scene<'_>, case: &Case, read: &[Scan]) -> Verdict {
     }
     wanted.sort();
     wanted.dedup();
-    let mut queries = scene.queries.iter();
-    let query = queries.find(|query| query.object == case.object);
+    let query = scene.query(&case.object);
     let tables: Option<Vec<&Table>> = wanted
         .iter()
         .map(|(name, _)| scene.catalog.tables.get(*name))

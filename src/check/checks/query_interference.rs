@@ -67,11 +67,7 @@ impl Check for QueryInterference {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let Some(query) = scene
-            .queries
-            .iter()
-            .find(|query| query.object == case.object)
-        else {
+        let Some(query) = scene.query(&case.object) else {
             return Verdict::Inconclusive("the query is not among those that were read".to_owned());
         };
         if let Some(problem) = &query.problem {
@@ -89,8 +85,7 @@ impl Check for QueryInterference {
     }
 
     fn smaller(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<Case> {
-        let mut queries = scene.queries.iter();
-        let query = queries.find(|query| query.object == case.object)?;
+        let query = scene.query(&case.object)?;
         if matches!(query.tenant, QueryTenant::System(_)) {
             return None;
         }
@@ -111,8 +106,7 @@ impl Check for QueryInterference {
     }
 
     fn difference(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> String {
-        let mut queries = scene.queries.iter();
-        let query = queries.find(|query| query.object == case.object);
+        let query = scene.query(&case.object);
         let shown = query
             .zip(leak(scene, case, seen))
             .and_then(|(query, leak)| difference(scene, query, &leak.found, (leak.attempts, seen)));
@@ -120,8 +114,7 @@ impl Check for QueryInterference {
     }
 
     fn bound(&self, scene: Scene<'_>, case: &Case) -> Vec<Cell> {
-        let mut queries = scene.queries.iter();
-        let query = queries.find(|query| query.object == case.object);
+        let query = scene.query(&case.object);
         let number = case.subject.strip_prefix(SMALLER);
         let number = number.and_then(|subject| subject.split(' ').next()?.parse::<usize>().ok());
         let (Some(query), Some(number)) = (query, number) else {
@@ -143,7 +136,7 @@ impl Check for QueryInterference {
         stage: Stage,
         values: &[Cell],
     ) -> Option<Case> {
-        let query = scene.queries.iter().find(|query| query.object == object)?;
+        let query = scene.query(object)?;
         let system = matches!(query.tenant, QueryTenant::System(_));
         if system || query.problem.is_some() || query.types.len() != values.len() {
             return None;

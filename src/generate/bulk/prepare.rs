@@ -130,7 +130,7 @@ impl Preparing<'_> {
     fn sheet(&self, table: &TablePlan<'_>) -> Sheet {
         let name = table.table.name.clone();
         let amount = &self.bulk.amount;
-        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+        let shared = table.is_shared();
         let (mut each, mut fewer) = if shared && table.table.existing_rows > 0 {
             let why = "its rows are those that the migrations left";
             (0, Some(why.to_owned()))

@@ -95,7 +95,7 @@ impl<'a> Maker<'a> {
         let plan = self.plan;
         for name in &plan.order {
             let table = &plan.tables[name];
-            let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
+            let shared = table.is_shared();
             // A table without columns has no row that could be told from another.
             if shared != (part == Part::Shared)
                 || (shared && table.table.existing_rows > 0)

@@ -8,8 +8,8 @@ use super::cell::shift;
 use super::{Draft, Made, Maker};
 use crate::generate::Part;
 use crate::generate::dice::{Dice, hash};
-use crate::generate::plan::KeyPlan;
-use crate::model::{Cell, Class, RelationName};
+use crate::generate::plan::{KeyPlan, TablePlan};
+use crate::model::{Cell, RelationName};
 
 /// So many rows go to their parents in turn: every state of a parent meets a child, whatever the seed. Of the rows that
 /// follow, some parents have many and most have few, as in real data.
@@ -166,10 +166,8 @@ impl<'a> Maker<'a> {
 
     /// A table whose rows are nobody's.
     pub(super) fn is_shared(&self, table: &RelationName) -> bool {
-        self.plan
-            .tables
-            .get(table)
-            .is_some_and(|table| matches!(table.class, Class::Shared | Class::Unclassified { .. }))
+        let table = self.plan.tables.get(table);
+        table.is_some_and(TablePlan::is_shared)
     }
 
     /// The rows that a key may refer to: the same tenant's, or shared ones.

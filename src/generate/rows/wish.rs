@@ -269,8 +269,11 @@ impl<'a> Maker<'a> {
 
     /// The acting tenant's rows of a table, or everybody's.
     fn known(&self, table: &TablePlan<'a>) -> &[Option<Rc<Made>>] {
-        let shared = matches!(table.class, Class::Shared | Class::Unclassified { .. });
-        let part = if shared { Part::Shared } else { Part::Acting };
+        let part = if table.is_shared() {
+            Part::Shared
+        } else {
+            Part::Acting
+        };
         self.rows(part, 0, table.number)
     }
 

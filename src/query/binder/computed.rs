@@ -1,6 +1,6 @@
 //! Values of expressions over columns.
 
-use super::{Binder, Foreign, beyond, greatest, least};
+use super::{Binder, Foreign, farther};
 use crate::query::infer::Source;
 
 impl Binder<'_> {
@@ -31,8 +31,7 @@ impl Binder<'_> {
         let chosen = known.iter().filter(|(whose, _)| is_chosen(whose));
         let values: Vec<String> = chosen.map(|(_, value)| value.clone()).collect();
         match by {
-            '<' if wide => greatest(&values).map(|value| beyond(&value, 1)),
-            '>' if wide => least(&values).map(|value| beyond(&value, -1)),
+            '<' | '>' if wide => farther(&values, by == '<'),
             '%' | '~' => None,
             _ => values.get(row % values.len().max(1)).cloned(),
         }

@@ -1,6 +1,6 @@
 //! Values that are inside of JSON columns, and text that is cast.
 
-use super::{Binder, Foreign, beyond, by_type, category, column_values, greatest, least};
+use super::{Binder, Foreign, by_type, category, column_values, farther};
 use crate::model::{Dataset, RelationName, json_at, json_key};
 use crate::query::infer::Source;
 
@@ -35,10 +35,7 @@ impl Binder<'_> {
                 '<' | '>' if wide => {
                     let all = column_values(dataset, table, column);
                     let values: Vec<String> = all.iter().filter_map(at).collect();
-                    match by {
-                        '<' => greatest(&values).map(|value| beyond(&value, 1)),
-                        _ => least(&values).map(|value| beyond(&value, -1)),
-                    }
+                    farther(&values, *by == '<')
                 }
                 _ => from(dataset, table, column, row).find_map(|document| at(&document)),
             }

@@ -11,7 +11,7 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::infer::{Inferred, Source};
-use super::plain::{array, beyond, by_type, category, element, greatest, least, within};
+use super::plain::{array, by_type, category, element, farther, within};
 use crate::model::{Catalog, Cell, Dataset, Query, RelationName, Tenancy, Worlds};
 
 /// So many of the acting tenant's rows are tried.
@@ -201,11 +201,7 @@ impl<'a> Binder<'a> {
         if self.is_range(table, column) {
             values = values.iter().filter_map(|range| within(range)).collect();
         }
-        if above {
-            greatest(&values).map(|value| beyond(&value, 1))
-        } else {
-            least(&values).map(|value| beyond(&value, -1))
-        }
+        farther(&values, above)
     }
 
     /// The type that the server gave a parameter.

@@ -22,38 +22,32 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    pub(super) fn new(number: usize, expr: &Expr, by: char) -> Self {
+    /// Where one side is computed from columns and from nothing else, and the other is a parameter.
+    pub(super) fn of(expr: &Expr, value: &Expr, by: char) -> Option<Self> {
+        let Expr::Value(value) = bare(value) else {
+            return None;
+        };
+        let Value::Placeholder(text) = &value.value else {
+            return None;
+        };
+        let number = text.trim_start_matches('$').parse().ok()?;
+        let plain = match bare(expr) {
+            Expr::Function(function) => {
+                let alike =
+                    last(&function.name).is_some_and(|(name, _)| ALIKE.contains(&name.as_str()));
+                alike && first_argument(function).and_then(column_of).is_some()
+            }
+            other => column_of(other).is_some(),
+        };
         let mut found = Columns::default();
-        let _ = expr.visit(&mut found);
-        Self {
+        let whole = expr.visit(&mut found).is_continue();
+        (!plain && whole && !found.names.is_empty()).then(|| Self {
             number,
             sql: expr.to_string(),
             columns: found.names,
             by,
-        }
+        })
     }
-}
-
-/// The parameter, where the other side is computed from columns and from nothing else.
-pub(super) fn computes(expr: &Expr, value: &Expr) -> Option<usize> {
-    let number = match bare(value) {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(text) => text.trim_start_matches('$').parse().ok()?,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let plain = match bare(expr) {
-        Expr::Function(function) => {
-            let alike =
-                last(&function.name).is_some_and(|(name, _)| ALIKE.contains(&name.as_str()));
-            alike && first_argument(function).and_then(column_of).is_some()
-        }
-        other => column_of(other).is_some(),
-    };
-    let mut found = Columns::default();
-    let whole = expr.visit(&mut found).is_continue();
-    (!plain && whole && !found.names.is_empty()).then_some(number)
 }
 
 impl Reader<'_> {

@@ -13,7 +13,7 @@ use sqlparser::ast::{
     Cte, Expr, FunctionArguments, LimitClause, Query as Select, Statement, TableFactor, Visitor,
 };
 
-use self::computed::{Expression, computes};
+use self::computed::Expression;
 use self::json::Looked;
 use super::expression::{
     Name, arguments, bare, column_of, comparison, folded, last, parameter, unnamed,
@@ -267,8 +267,8 @@ impl<'a> Reader<'a> {
         }
         if let Some(place) = json_place(column) {
             self.compare_json(place, value, by);
-        } else if let Some(number) = computes(column, value) {
-            self.expressions.push(Expression::new(number, column, by));
+        } else if let Some(expression) = Expression::of(column, value, by) {
+            self.expressions.push(expression);
         } else if let (Some(name), Some(number)) = (column_of(column), parameter(value)) {
             self.pair(number, name, by);
         }
