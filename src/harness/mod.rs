@@ -46,6 +46,7 @@ pub use validate::Validated;
 
 use sqlx::{Connection as _, PgConnection};
 
+use self::arena::Arenas;
 use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
@@ -459,16 +460,15 @@ impl Harness {
         };
         let run = &self.settings.run;
         let selected = assemble::selected(scene, run)?;
-        let stage = arena::Stage::set(self, server, databases, &ground, &selected).await?;
-        let arenas = stage.arenas.as_slice();
-        let [arena, ..] = arenas else {
+        let arenas = Arenas::open(self, server, databases, &ground, &selected).await?;
+        let [arena, ..] = arenas.all.as_slice() else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
         let mut remarks = Vec::new();
         let replayed =
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
         let (mut judged, coverage) =
-            assemble::judge(arenas, scene, run, selected, progress).await?;
+            assemble::judge(&arenas.all, scene, run, selected, progress).await?;
         regressions::add(&mut judged, replayed);
         if let Some(case) = check::explain(scene) {
             let seen = crate::run::run(arena, std::slice::from_ref(&case), &|_| ()).await?;
