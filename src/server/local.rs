@@ -44,18 +44,18 @@ impl Provider for Local {
     }
 
     fn start<'a>(&'a self, request: &'a ServerRequest) -> Boxed<'a, Result<Started>> {
-        Box::pin(start(request))
+        let (version, folder) = (request.version, request.pg_bin.clone());
+        let find = move || binaries::find(version, folder.as_deref());
+        Box::pin(start(find, request.records))
     }
 }
 
-async fn start(request: &ServerRequest) -> Result<Started> {
-    let (version, folder) = (request.version, request.pg_bin.clone());
-    let records = request.records;
-    let prepared = blocking(move || {
-        let binaries = binaries::find(version, folder.as_deref())?;
-        Prepared::new(binaries, records)
-    })
-    .await?;
+/// Starts a server from the binaries that are found so, wherever they came from.
+pub(super) async fn start(
+    find: impl FnOnce() -> Result<Binaries> + Send + 'static,
+    records: bool,
+) -> Result<Started> {
+    let prepared = blocking(move || Prepared::new(find()?, records)).await?;
     let origin = format!("from {}", prepared.binaries.folder.display());
     let (server, address, mut connection) = prepared.launch().await?;
     // The socket's folder is private, so it needs no password; TCP does.

@@ -22,7 +22,7 @@ use crate::error::{Doing as _, Error, Result};
 const FORMAT: u32 = 2;
 
 /// The names of the kinds of servers that can be shared.
-const KINDS: [&str; 2] = ["docker", "local"];
+const KINDS: [&str; 3] = ["docker", "embedded", "local"];
 
 /// A server that processes share.
 pub struct Shared {
