@@ -32,14 +32,8 @@ pub(super) struct Judged {
     pub(super) difference: String,
 }
 
-/// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
-/// the acting tenant's rows.
-pub(super) async fn judge(
-    arenas: &[Arena<'_>],
-    scene: Scene<'_>,
-    settings: &RunSettings,
-    progress: &dyn Fn(&str),
-) -> Result<(Vec<Judged>, Coverage)> {
+/// The cases of the selected checks.
+pub(super) fn selected(scene: Scene<'_>, settings: &RunSettings) -> Result<Vec<Case>> {
     let ids: Vec<&str> = check::ALL.iter().map(|check| check.page().id).collect();
     if let Some(pattern) = settings.unknown_pattern(&ids) {
         return Err(Error::Usage(format!(
@@ -49,12 +43,23 @@ pub(super) async fn judge(
     }
     let mut selected = planned(scene);
     selected.retain(|case| settings.selects(case.check, &case.object));
-    let open = match settings.shard {
+    Ok(match settings.shard {
         Some(shard) => part(selected, shard),
         None => selected,
-    };
+    })
+}
+
+/// Runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
+/// the acting tenant's rows.
+pub(super) async fn judge(
+    arenas: &[Arena<'_>],
+    scene: Scene<'_>,
+    settings: &RunSettings,
+    selected: Vec<Case>,
+    progress: &dyn Fn(&str),
+) -> Result<(Vec<Judged>, Coverage)> {
     let queried = |object: &str| settings.selects("query-interference", object);
-    judge_cases(arenas, scene, open, &queried, progress).await
+    judge_cases(arenas, scene, selected, &queried, progress).await
 }
 
 /// The cases of all checks on what the scene is looked at for.

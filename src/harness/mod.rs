@@ -5,6 +5,7 @@
 
 mod accepted;
 pub(crate) mod application;
+mod arena;
 mod assemble;
 mod attacked;
 mod command;
@@ -55,7 +56,7 @@ use crate::model::{
     Catalog, Cell, DatasetFacts, Explained, Focus, Query, Regression, RelationName, Report,
     SchemaFacts, ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
-use crate::run::{Arena, Late, load_all};
+use crate::run::load_all;
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
 use queries::Sources;
 
@@ -458,24 +459,23 @@ impl Harness {
             queries: &sources.queries,
             focus: &Focus::All,
         };
-        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
-        let mut arenas = Vec::new();
-        for number in 0..jobs {
-            let seeded = match number {
-                0 => ground.seeded.clone(),
-                _ => databases.clone_of(&ground.seeded).await?,
-            };
-            arenas.push(self.arena(server, databases, &ground, &seeded).await?);
-        }
-        let [arena, ..] = arenas.as_slice() else {
+        let run = &self.settings.run;
+        let selected = assemble::selected(scene, run)?;
+        let stage = arena::Stage::set(self, server, databases, &ground, &selected).await?;
+        let arenas = stage.arenas.as_slice();
+        let [arena, ..] = arenas else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
-        let run = &self.settings.run;
         let mut remarks = Vec::new();
         let replayed =
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
+        let (mut judged, coverage) =
+            assemble::judge(arenas, scene, run, selected, progress).await?;
         regressions::add(&mut judged, replayed);
+        if let Some(case) = check::explain(scene) {
+            let seen = crate::run::run(arena, std::slice::from_ref(&case), &|_| ()).await?;
+            remarks.extend(check::explained(scene, &case, &seen.concat()));
+        }
         let acquitted = covered::acquit(
             &self.settings,
             &ground.migrations,
@@ -516,54 +516,6 @@ impl Harness {
             report.kept = kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
-    }
-
-    /// The databases that a job's cases run on: a seeded one, and others beside it.
-    async fn arena<'a>(
-        &'a self,
-        server: &Server,
-        databases: &mut Databases<'_>,
-        ground: &'a Ground,
-        seeded: &str,
-    ) -> Result<Arena<'a>> {
-        let blank = databases.clone_template(&ground.schema.catalog).await?;
-        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
-        // hold, and the owner's for its.
-        let application = match &ground.application {
-            Some(login) => {
-                let database = databases.clone_of(&ground.seeded).await?;
-                Some(server.options(login, &database))
-            }
-            None => None,
-        };
-        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
-        let thrown = if keys.any(|key| key.deferrable) {
-            let database = databases.clone_of(&ground.seeded).await?;
-            Some(databases.administrator(&database))
-        } else {
-            None
-        };
-        Ok(Arena {
-            seeded: databases.administrator(seeded),
-            blank: databases.administrator(&blank),
-            application,
-            thrown,
-            access: self.settings.access.as_ref(),
-            catalog: &ground.schema.catalog,
-            tenancy: &ground.schema.tenancy,
-            worlds: &ground.worlds,
-            shadow: crate::check::shadow_policies(Scene {
-                catalog: &ground.schema.catalog,
-                tenancy: &ground.schema.tenancy,
-                worlds: &ground.worlds,
-                queries: &[],
-                focus: &Focus::All,
-            }),
-            timeout: u32::try_from(self.settings.run.timeout.as_secs())
-                .unwrap_or(30)
-                .max(1),
-            late: Late::default(),
-        })
     }
 
     /// What the report says of server, schema and rows.

@@ -23,6 +23,8 @@ pub enum ObjectKind {
     View,
     /// A function or procedure, whatever its arguments.
     Function,
+    /// A role, which is in no schema: `relation` is not looked at.
+    Role,
 }
 
 impl MigrationSet {
@@ -77,6 +79,7 @@ impl Wanted<'_> {
             (ObjectKind::View, "view") | (ObjectKind::Function, "function" | "procedure") => {
                 found(self.is_relation(&head.name))
             }
+            (ObjectKind::Role, "role" | "user") => found(head.creates && named),
             (ObjectKind::Index, "index")
             | (ObjectKind::Policy, "policy")
             | (ObjectKind::Trigger, "trigger") => found(named && self.is_relation(&head.table)),

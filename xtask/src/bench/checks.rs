@@ -164,6 +164,7 @@ impl Subject {
             seeded: options.clone(),
             blank: options,
             application: None,
+            pooled: Err("no pooler is wanted".to_owned()),
             thrown: None,
             access: None,
             catalog: &self.catalog,
