@@ -26,7 +26,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Self> {
         let mut arenas = Vec::new();
         let mut pooled = Err("no attempt wants one".to_owned());
-        let mut pooler = None;
+        let mut holder = None;
         for number in 0..harness.settings.run.jobs.unwrap_or_else(jobs::usual) {
             let seeded = match number {
                 0 => ground.seeded.clone(),
@@ -47,7 +47,7 @@ impl<'a> Stage<'a> {
                 match started(server, database, login).await {
                     Ok(running) => {
                         pooled = Ok(running.options(login));
-                        pooler = Some(running);
+                        holder = Some(running);
                     }
                     Err(why) => pooled = Err(why),
                 }
@@ -79,7 +79,7 @@ impl<'a> Stage<'a> {
         }
         Ok(Self {
             arenas,
-            _pooler: pooler,
+            _pooler: holder,
         })
     }
 }
