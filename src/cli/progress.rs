@@ -19,9 +19,11 @@ impl Progress {
         }
     }
 
-    /// Shows a stage in place of the one before.
+    /// Shows a stage in place of the one before; nothing for none.
     pub(super) fn show(&self, stage: &str) {
-        if self.on {
+        if stage.is_empty() {
+            self.clear();
+        } else if self.on {
             // Longer than the line it could not be overwritten: 72 columns are there nearly everywhere.
             let line: String = disarmed(stage)
                 .replace('\n', " ")

@@ -5,6 +5,8 @@
 //! sessions: an order that was sent is carried out, even where the process ends.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
@@ -25,6 +27,9 @@ const AGAIN: Duration = Duration::from_millis(25);
 
 /// So many databases that are done with are left while tests ask for more.
 const CONDEMNED: usize = 8;
+
+/// So long a process that leaves removes what dead ones left, at most.
+const REAPING: Duration = Duration::from_secs(1);
 
 /// How often a process that lives on sees to what others left.
 const SWEEPING: Duration = Duration::from_secs(1);
@@ -87,16 +92,21 @@ pub(super) enum Answer {
 
 pub(super) type Reply = UnboundedSender<Answer>;
 
+/// Who waits for something to be done is told by this being dropped.
+pub(super) type Done = std::sync::mpsc::Sender<()>;
+
 pub(super) enum Request {
     Claim(Order, Reply),
-    Leave(Vec<String>, Vec<i32>),
-    Keep(String, std::sync::mpsc::Sender<()>),
+    Leave(Vec<String>, Vec<i32>, Option<Done>),
+    Keep(String, Done),
 }
 
 /// Where the tests of this process get databases of one server.
 pub struct Desk {
     server: &'static Server,
     requests: UnboundedSender<Request>,
+    /// Whether dead processes have left many databases.
+    many: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -112,6 +122,8 @@ impl Desk {
     ) -> Result<Self> {
         let (requests, queue) = unbounded_channel();
         let own = requests.downgrade();
+        let many = Arc::new(AtomicBool::default());
+        let told = Arc::clone(&many);
         let (opened, opening) = oneshot::channel();
         let thread = std::thread::Builder::new().name("watertight".to_owned());
         let thread = thread.spawn(move || {
@@ -120,7 +132,7 @@ impl Desk {
                 .build();
             match runtime {
                 Ok(runtime) => runtime.block_on(async {
-                    match Clerk::new(&request, &key, idle, migrate_as, own).await {
+                    match Clerk::new(&request, &key, idle, migrate_as, (own, told)).await {
                         Ok(clerk) => {
                             let _ = opened.send(Ok(clerk.server));
                             clerk.serve(queue).await;
@@ -135,7 +147,11 @@ impl Desk {
         });
         thread.map_err(|error| Error::Server(format!("could not start a thread: {error}")))?;
         let server = opening.await.unwrap_or_else(|_| Err(closed()))?;
-        Ok(Self { server, requests })
+        Ok(Self {
+            server,
+            requests,
+            many,
+        })
     }
 
     /// The server.
@@ -162,9 +178,13 @@ impl Desk {
         Err(closed())
     }
 
-    /// Gives databases of this process back: they are removed, if it lives to see it; else by whoever comes next.
+    /// Gives databases of this process back: they are removed, if it lives to see it; else by whoever comes next. Where too
+    /// many are left so, this returns when some of them are removed.
     pub fn leave(&self, names: Vec<String>, seats: Vec<i32>) {
-        let _ = self.requests.send(Request::Leave(names, seats));
+        let (done, reaped) = std::sync::mpsc::channel();
+        let done = self.many.load(Ordering::Relaxed).then_some(done);
+        let _ = self.requests.send(Request::Leave(names, seats, done));
+        let _ = reaped.recv_timeout(REAPING);
     }
 
     /// Leaves a database of this process to people; returns when that is so.
@@ -195,6 +215,9 @@ struct Clerk {
     condemned: VecDeque<String>,
     making: Places,
     removing: Places,
+    /// The template of which clones are to be made for those who come next.
+    owed: Option<String>,
+    many: Arc<AtomicBool>,
     own: WeakUnboundedSender<Request>,
 }
 
@@ -204,7 +227,7 @@ impl Clerk {
         key: &str,
         idle: Duration,
         migrate_as: MigrateAs,
-        own: WeakUnboundedSender<Request>,
+        (own, many): (WeakUnboundedSender<Request>, Arc<AtomicBool>),
     ) -> Result<Self> {
         let Shared { server, session } = server::share(request, key, idle).await?;
         // For as long as the process lives.
@@ -221,6 +244,8 @@ impl Clerk {
             condemned: VecDeque::new(),
             making: Places::default(),
             removing: Places::default(),
+            owed: None,
+            many,
             own,
         })
     }
@@ -251,13 +276,30 @@ impl Clerk {
                 swept = Some(Instant::now());
                 self.sweep().await;
             }
+            if let Some(template) = self.owed.take() {
+                self.fill(template).await;
+            }
         }
+    }
+
+    /// Has successors made of a clone that was ready.
+    async fn fill(&mut self, template: String) {
+        let Some(place) = self.making.take_if(true) else {
+            return;
+        };
+        // The first that a process asks for is its last where each test has a process: it opens no session for that order.
+        if self.clones == 1 {
+            let _ = pool::fill(&mut self.session, &template, &self.owner, 1).await;
+        }
+        let of = (template, self.owner.clone());
+        tokio::spawn(errand::fill(self.server, of, place));
     }
 
     /// Sees to what others left.
     async fn sweep(&mut self) {
         let _ = server::watched(self.server, &mut self.session, self.idle).await;
         let left = leftovers(&mut self.session).await.unwrap_or_default();
+        self.many.store(left > pool::MANY, Ordering::Relaxed);
         errand::sweep(self.server, left, &self.removing);
     }
 
@@ -267,7 +309,10 @@ impl Clerk {
                 self.claim(order, reply).await;
             }
             Request::Claim(order, reply) => self.waiting.push_back((order, reply)),
-            Request::Leave(names, seats) => {
+            Request::Leave(names, seats, done) => {
+                if let Some(done) = done {
+                    tokio::spawn(errand::reap(self.server, done));
+                }
                 self.free(&seats).await;
                 self.condemned.extend(names);
             }
@@ -308,6 +353,10 @@ impl Clerk {
                 Ok(found) => found,
                 Err(error) => return drop(reply.send(Answer::Is(Err(error)))),
             };
+        // Those of the living count, too, until it is looked which are dead.
+        if found.many {
+            self.many.store(true, Ordering::Relaxed);
+        }
         if let Some(refused) = found.refused(&order) {
             return drop(reply.send(Answer::Is(Err(refused))));
         }
@@ -335,17 +384,10 @@ impl Clerk {
             errand::give(claim, &reply, &own);
         } else {
             let template = order.template.clone();
-            tokio::spawn(errand::make(
-                server,
-                (template, owner.clone()),
-                claim,
-                reply,
-                own,
-            ));
+            tokio::spawn(errand::make(server, (template, owner), claim, reply, own));
         }
-        let wanted = order.how == How::Ready && !found.plenty;
-        if let Some(place) = self.making.take_if(wanted) {
-            tokio::spawn(errand::fill(server, (order.template, owner), place));
+        if order.how == How::Ready && !found.plenty {
+            self.owed = Some(order.template);
         }
     }
 

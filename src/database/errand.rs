@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 use tokio::sync::mpsc::WeakUnboundedSender;
 
-use super::desk::{Answer, Claim, Reply, Request};
+use super::desk::{Answer, Claim, Done, Reply, Request};
 use super::inherited::inherited;
 use super::lease::remove_leftovers;
 use super::{connect, creation, drop_database, execute, pool};
@@ -20,6 +20,9 @@ const PLACES: usize = 2;
 
 /// Clones that are made one after the other once there are few: the first is made whatever becomes of the process.
 const SUCCESSORS: usize = 8;
+
+/// So many databases of dead processes are removed by a process that ends where there are too many.
+const SOME: usize = 3;
 
 /// How long sessions of a database have to end by themselves: where one is forced to, the server looks for its end every
 /// 100 ms.
@@ -68,7 +71,8 @@ pub(super) fn give(claim: Claim, reply: &Reply, own: &WeakUnboundedSender<Reques
 fn back(claim: Claim, own: &WeakUnboundedSender<Request>) {
     if let Some(own) = own.upgrade() {
         let name = claim.goes.then_some(claim.name);
-        let _ = own.send(Request::Leave(name.into_iter().collect(), claim.seats));
+        let names = name.into_iter().collect();
+        let _ = own.send(Request::Leave(names, claim.seats, None));
     }
 }
 
@@ -132,6 +136,14 @@ pub(super) async fn remove(server: &'static Server, name: String, place: Place) 
     drop(place);
 }
 
+/// Removes some of what dead processes left, more than one process leaves itself; lets go of `done` then.
+pub(super) async fn reap(server: &'static Server, done: Done) {
+    if let Ok(mut session) = session(server).await {
+        let _ = remove_leftovers(&mut session, SOME).await;
+    }
+    drop(done);
+}
+
 /// Removes what dead processes left, in several sessions where there is much: this process may end soon, and each session
 /// carries out what it was last told.
 pub(super) fn sweep(server: &'static Server, left: i64, places: &Places) {
@@ -140,7 +152,7 @@ pub(super) fn sweep(server: &'static Server, left: i64, places: &Places) {
         wanted -= 1;
         tokio::spawn(async move {
             if let Ok(mut session) = session(server).await {
-                let _ = remove_leftovers(&mut session).await;
+                let _ = remove_leftovers(&mut session, usize::MAX).await;
                 let _ = pool::remove_orphans(&mut session).await;
             }
             drop(place);

@@ -6,6 +6,15 @@ use crate::model::literal;
 const LISTS: &str = "'local_preload_libraries', 'search_path', 'session_preload_libraries', \
                      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'";
 
+/// The condition that a template has something to pass on: most have not, and to ask costs a tenth of passing nothing on.
+pub(super) fn passes_on(template: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_database d WHERE datname = {}
+           AND (datacl IS NOT NULL OR EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid)))",
+        literal(template)
+    )
+}
+
 /// A statement that gives a clone the settings of its template (`ALTER DATABASE … SET`, `ALTER ROLE … IN DATABASE … SET`)
 /// and what was granted on it.
 pub(super) fn inherited(template: &str, clone: &str) -> String {

@@ -68,10 +68,12 @@ fn key(id: u32) -> i32 {
 }
 
 /// Drops the databases and the roles of runs whose session is gone. Touches none that does not bear a run's mark, and
-/// no database without a run's name.
-pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<()> {
+/// no database without a run's name. Stops after so many. Not for a session that has a lease: it would take its own for a
+/// free one.
+pub(super) async fn remove_leftovers(maintenance: &mut PgConnection, most: usize) -> Result<()> {
+    let mut removed = 0;
     // Databases first: a role stays for as long as one knows it.
-    let marked = sqlx::query(AssertSqlSafe(format!(
+    let marked = sqlx::raw_sql(AssertSqlSafe(format!(
         "SELECT 'DATABASE', datname::text, substr(datname, 12, 8) FROM pg_database WHERE {}
          UNION ALL
          SELECT 'ROLE', rolname::text, substring(shobj_description(oid, 'pg_authid') FROM '^watertight run ([0-9a-f]{{8}})$')
@@ -82,6 +84,9 @@ pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<(
     .await
     .doing("look for leftovers")?;
     for row in marked {
+        if removed == most {
+            break;
+        }
         let kind: String = row.try_get(0).doing("look for leftovers")?;
         let name: String = row.try_get(1).doing("look for leftovers")?;
         let id: Option<String> = row.try_get(2).doing("look for leftovers")?;
@@ -89,11 +94,9 @@ pub(super) async fn remove_leftovers(maintenance: &mut PgConnection) -> Result<(
             continue;
         };
         let lock = format!("SELECT pg_try_advisory_lock({LOCK_SPACE}, {})", key(id));
-        let free: bool = sqlx::query_scalar(AssertSqlSafe(lock))
-            .fetch_one(&mut *maintenance)
-            .await
-            .doing("look for leftovers")?;
-        if free {
+        let free: Option<bool> = scalar(maintenance, lock, "look for leftovers").await?;
+        if free == Some(true) {
+            removed += 1;
             let force = if kind == "ROLE" { "" } else { " WITH (FORCE)" };
             let sql = format!("DROP {kind} IF EXISTS {}{force}", quoted(&name));
             // It may be another administrator's, or a role that others' databases know.

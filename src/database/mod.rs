@@ -72,7 +72,7 @@ impl<'a> Databases<'a> {
         let options = server.options(server.administrator(), server.maintenance_database());
         let mut maintenance = connect(&options).await?;
         let lease = lease::Lease::take(&mut maintenance).await?;
-        lease::remove_leftovers(&mut maintenance).await?;
+        lease::remove_leftovers(&mut maintenance, usize::MAX).await?;
         if application::owns(server, migrate_as) {
             application::ensure_owner(server, &mut maintenance).await?;
         }

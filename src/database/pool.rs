@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use super::desk::{How, Order};
-use super::inherited::inherited;
+use super::inherited::{inherited, passes_on};
 use super::lease::{Lease, MARK};
 use super::{creation, execute, published, scalar};
 use crate::error::{Doing as _, Error, Result};
@@ -18,6 +18,10 @@ const READY: i64 = 16;
 
 /// With fewer, more are made: those who ask one after the other are not disturbed by the making.
 const FEW: i64 = 8;
+
+/// With more databases of dead processes than this, a process that leaves removes some before it ends. Those that live on for
+/// a while do so anyway; those of quick tests end before, and a suite of them would fill the memory.
+pub(super) const MANY: i64 = 32;
 
 /// So many are made at a time: more would only wait for each other.
 const MAKERS: i32 = 3;
@@ -46,6 +50,8 @@ pub(super) struct Found {
     pub(super) all: i32,
     /// Whether enough clones are ready for those who come soon.
     pub(super) plenty: bool,
+    /// Whether there may be many that dead processes left.
+    pub(super) many: bool,
 }
 
 impl Found {
@@ -70,24 +76,24 @@ pub(super) async fn claim(
     held: &BTreeSet<i32>,
 ) -> Result<Found> {
     let ready = literal(&ready(&order.template));
-    let inherited = literal(&inherited(&order.template, name));
+    let (passes_on, inherited) = (
+        passes_on(&order.template),
+        literal(&inherited(&order.template, name)),
+    );
     let (template, name) = (literal(&order.template), literal(name));
     let (lease, held, using) = (lease.lock(), listed(held), server::using());
     let (seats, pooled) = (order.connections, order.how == How::Ready);
-    // A claimer's lock on the clone lasts until the new name can be seen; whoever has it next looks again.
+    // A claimer's lock on the clone lasts until the new name can be seen; who read the old one before finds nothing by it.
+    // Few statements, as most of the time goes into what a new session plans first.
     let sql = format!(
         "DO $claim$
-DECLARE
-  clone record; claimed text := ''; taken int[] := '{{}}';
-  seats int := current_setting('max_connections')::int - {RESERVED};
+DECLARE clone record; claimed text := ''; taken int[];
 BEGIN
   PERFORM {using}, {lease};
-  FOR seat IN 1 .. seats LOOP
-    EXIT WHEN cardinality(taken) >= {seats};
-    -- A session may take its own lock again.
-    CONTINUE WHEN seat = ANY ('{{{held}}}'::int[]);
-    IF pg_try_advisory_lock({SEAT_SPACE}, seat) THEN taken := taken || seat; END IF;
-  END LOOP;
+  -- A session may take its own lock again.
+  taken := ARRAY(SELECT seat FROM generate_series(1, current_setting('max_connections')::int - {RESERVED}) seat
+    WHERE CASE WHEN seat = ANY ('{{{held}}}'::int[]) THEN false ELSE pg_try_advisory_lock({SEAT_SPACE}, seat) END
+    LIMIT {seats});
   IF cardinality(taken) < {seats} THEN
     PERFORM pg_advisory_unlock({SEAT_SPACE}, seat) FROM unnest(taken) seat;
     taken := '{{}}';
@@ -95,7 +101,6 @@ BEGIN
     FOR clone IN SELECT oid, datname FROM pg_database
                  WHERE starts_with(datname, {ready}) AND datconnlimit = {MARK} AND {pooled} ORDER BY oid LOOP
       CONTINUE WHEN NOT pg_try_advisory_xact_lock({CLAIM_SPACE}, clone.oid::int);
-      CONTINUE WHEN NOT EXISTS (SELECT FROM pg_database WHERE oid = clone.oid AND datname = clone.datname);
       BEGIN
         EXECUTE format('ALTER DATABASE %I RENAME TO %I', clone.datname, {name});
         claimed := {name};
@@ -104,13 +109,14 @@ BEGIN
       END;
     END LOOP;
   END IF;
-  IF claimed <> '' THEN EXECUTE {inherited}; END IF;
+  IF claimed <> '' AND {passes_on} THEN EXECUTE {inherited}; END IF;
   PERFORM set_config('watertight.claimed', claimed, false), set_config('watertight.seats', taken::text, false);
 END $claim$;
 SELECT (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {template}),
        current_setting('watertight.claimed') <> '', current_setting('watertight.seats')::int[],
        current_setting('max_connections')::int - {RESERVED},
-       (SELECT count(*) FROM pg_database WHERE datname ~ '^watertight_ready_' AND datconnlimit = {MARK}) >= {FEW}"
+       (SELECT count(*) FROM pg_database WHERE starts_with(datname, 'watertight_ready_') AND datconnlimit = {MARK}) >= {FEW},
+       (SELECT count(*) FROM pg_database WHERE datconnlimit = {MARK}) > {MANY} + {READY}"
     );
     let claiming = "claim a database";
     let row = sqlx::raw_sql(AssertSqlSafe(sql))
@@ -125,6 +131,7 @@ SELECT (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datn
             seats: row.try_get(2)?,
             all: row.try_get(3)?,
             plenty: row.try_get(4)?,
+            many: row.try_get(5)?,
         })
     };
     read().doing(claiming)

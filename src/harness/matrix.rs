@@ -19,7 +19,10 @@ pub(super) async fn run(harness: &Harness, progress: &dyn Fn(&str)) -> Result<Re
         let mut one = harness.clone();
         one.settings.run.postgres = vec![*major];
         one.settings.run.seed = Some(seed.clone());
-        let tell = |stage: &str| progress(&format!("Postgres {major}: {stage}"));
+        let tell = |stage: &str| match stage {
+            "" => progress(""),
+            stage => progress(&format!("Postgres {major}: {stage}")),
+        };
         // What a run holds is much: it is not kept in the frame of this one.
         match Box::pin(one.run_once(stored.clone(), &tell)).await {
             Ok(report) => reports.push(report),

@@ -175,7 +175,7 @@ impl Harness {
     }
 
     /// Starts a server, migrates, seeds, runs every check and removes what it made. `progress` is told what is
-    /// being done. Several major versions are run one after the other, and their reports merged.
+    /// being done, and nothing where a command of the user's runs. Several major versions are run one after the other, and their reports merged.
     ///
     /// # Errors
     /// Whatever keeps the harness from its work; what is wrong with the schema is in the report.
@@ -261,6 +261,8 @@ impl Harness {
             let database = &ground.seeded;
             let variables = command::environment(server, &ground, databases.owner(), database);
             let command = &self.settings.run.command;
+            // The terminal is the command's now.
+            progress("");
             let status = running.run(command, variables, None).await?;
             Ok::<i32, Error>(command::code(status))
         }

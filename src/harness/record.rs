@@ -34,6 +34,8 @@ impl Harness {
         let functions = functions(databases, &database).await?;
         let variables = environment(server, ground, databases.owner(), &database);
         let recording = server.record(LONGEST_VALUE).await?;
+        // The terminal is the command's now.
+        progress("");
         // What is printed on standard output is the report, and nothing else.
         let status = RunningCommand::default()
             .run(command, variables, Some(stderr()?))

@@ -52,6 +52,27 @@ pub(super) fn find(wanted: Option<u32>, folder: Option<&Path>) -> Result<Binarie
     choose(found, wanted)
 }
 
+/// The binaries of a folder of our own, which must be of the wanted major.
+///
+/// # Errors
+/// [`Error::NoServer`] where they are of another; [`Error::Server`] where they don't run.
+#[cfg_attr(
+    not(feature = "embedded"),
+    expect(dead_code, reason = "only what is built in is in such a folder")
+)]
+pub(super) fn in_folder(folder: &Path, wanted: Option<u32>) -> Result<Binaries> {
+    let found =
+        look(folder).map_err(|reason| Error::Server(format!("{}: {reason}", folder.display())))?;
+    match wanted.filter(|major| *major != found.major) {
+        Some(major) => Err(Error::NoServer(format!(
+            "PostgreSQL {major} was asked for, and {} is built in; {}",
+            found.version,
+            how_to_get(major)
+        ))),
+        None => Ok(found),
+    }
+}
+
 fn choose(mut found: Vec<Binaries>, wanted: Option<u32>) -> Result<Binaries> {
     found.sort_by_key(|binaries| std::cmp::Reverse(rank(binaries)));
     let matching = found

@@ -11,14 +11,15 @@ use crate::error::Error;
 /// Where the server comes from. Shown and debugged without the password of a URL.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum ServerChoice {
-    /// Docker where it answers and has an image or can pull one, else binaries of this machine.
+    /// Docker where it answers and has an image or can pull one, else binaries of this machine, else those of this program
+    /// where they were built in.
     #[default]
     Auto,
     /// A container of its own.
     Docker,
     /// A server of its own from the Postgres binaries of this machine.
     Local,
-    /// Postgres inside this process; in no build yet.
+    /// A server of its own from Postgres binaries that are in this program: with the feature `embedded`.
     Embedded,
     /// A server that is there already: a `postgres://…` URL, password included.
     External(String),

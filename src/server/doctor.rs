@@ -12,7 +12,7 @@ use super::leftovers;
 use super::process::blocking;
 use super::registry::{ENOUGH_KIB, Registry, free_kib};
 use super::runner::Runner;
-use super::{OLDEST, docker};
+use super::{OLDEST, docker, embedded};
 use crate::error::Result;
 
 /// One thing that servers depend on.
@@ -85,6 +85,7 @@ impl Sign {
 pub async fn examine() -> Result<Vec<Sign>> {
     let mut signs = blocking(|| Ok(of_binaries(binaries::search()))).await?;
     signs.extend(docker::signs().await);
+    signs.extend(embedded::signs());
     // What can't be had is no harm where there is another kind.
     if signs.iter().all(|sign| sign.state != State::Well) {
         signs.push(Sign::broken(

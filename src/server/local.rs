@@ -44,18 +44,18 @@ impl Provider for Local {
     }
 
     fn start<'a>(&'a self, request: &'a ServerRequest) -> Boxed<'a, Result<Started>> {
-        Box::pin(start(request))
+        let (version, folder) = (request.version, request.pg_bin.clone());
+        let find = move || binaries::find(version, folder.as_deref());
+        Box::pin(start(find, request.records))
     }
 }
 
-async fn start(request: &ServerRequest) -> Result<Started> {
-    let (version, folder) = (request.version, request.pg_bin.clone());
-    let records = request.records;
-    let prepared = blocking(move || {
-        let binaries = binaries::find(version, folder.as_deref())?;
-        Prepared::new(binaries, records)
-    })
-    .await?;
+/// Starts a server from the binaries that are found so, wherever they came from.
+pub(super) async fn start(
+    find: impl FnOnce() -> Result<Binaries> + Send + 'static,
+    records: bool,
+) -> Result<Started> {
+    let prepared = blocking(move || Prepared::new(find()?, records)).await?;
     let origin = format!("from {}", prepared.binaries.folder.display());
     let (server, address, mut connection) = prepared.launch().await?;
     // The socket's folder is private, so it needs no password; TCP does.
@@ -158,11 +158,13 @@ impl Prepared {
 
     fn configure(&self, port: u16) -> Result<()> {
         let folder = self.folder.display();
-        // Shared memory inside the data folder, so that nothing of it can outlive the folder.
+        // Shared memory inside the data folder, so that nothing of it can outlive the folder. A session that need not load the
+        // language of its first function is half a millisecond faster.
         let memory = if self.in_memory { "mmap" } else { "posix" };
         let text = format!(
             "{}listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{folder}'\n\
-             unix_socket_permissions = 0700\ndynamic_shared_memory_type = {memory}\n",
+             unix_socket_permissions = 0700\ndynamic_shared_memory_type = {memory}\n\
+             shared_preload_libraries = 'plpgsql'\n",
             settings::lines(self.binaries.major)
         );
         let log = self.log.iter();

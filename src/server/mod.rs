@@ -15,6 +15,11 @@ mod docker;
 #[path = "docker_absent.rs"]
 mod docker;
 mod doctor;
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(not(feature = "embedded"))]
+#[path = "embedded_absent.rs"]
+mod embedded;
 #[cfg(feature = "docker")]
 mod engine;
 mod external;
@@ -145,10 +150,7 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
         ServerChoice::Docker => only(Box::new(docker::Docker)),
         ServerChoice::Local => only(Box::new(local::Local)),
         ServerChoice::External(url) => only(Box::new(external::External { url: url.clone() })),
-        ServerChoice::Embedded => Err(Error::Usage(
-            "an embedded server is not built in yet: use --server docker, local or postgres://…"
-                .to_owned(),
-        )),
+        ServerChoice::Embedded => only(Box::new(embedded::Embedded)),
         // An option that only one kind knows asks for that kind.
         ServerChoice::Auto => match (&request.image, &request.pg_bin) {
             (Some(_), None) => only(Box::new(docker::Docker)),
@@ -156,10 +158,15 @@ fn candidates(request: &ServerRequest) -> Result<Candidates> {
                 vec![Box::new(local::Local)],
                 vec!["docker passed over: --pg-bin was given".into()],
             )),
-            _ => Ok((
-                vec![Box::new(docker::Docker), Box::new(local::Local)],
-                Vec::new(),
-            )),
+            _ => {
+                let mut all: Vec<Box<dyn Provider>> =
+                    vec![Box::new(docker::Docker), Box::new(local::Local)];
+                // Last: what a machine has is closer to production than what was built in.
+                if embedded::BUILT_IN {
+                    all.push(Box::new(embedded::Embedded));
+                }
+                Ok((all, Vec::new()))
+            }
         },
     }
 }

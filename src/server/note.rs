@@ -77,7 +77,8 @@ impl Note {
 
     /// Where its log is, if that is a file of this machine's.
     pub(super) fn log(&self) -> Option<PathBuf> {
-        let (folder, _) = self.socket.as_ref().filter(|_| self.kind == "local")?;
+        // A container's socket may be in a folder of this machine, its log is not.
+        let (folder, _) = self.socket.as_ref().filter(|_| self.kind != "docker")?;
         Some(folder.join("log"))
     }
 

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::claim::{Claim, Dead};
 use super::note::Note;
@@ -219,8 +220,12 @@ fn private_folder(parent: &Path, user: u32) -> std::result::Result<PathBuf, Stri
     Ok(folder)
 }
 
-/// The user that this process acts as: the owner of a file that it makes.
+/// The user that this process acts as: the owner of a file that it makes. Found out once.
 fn current_user() -> Result<u32> {
+    static USER: OnceLock<u32> = OnceLock::new();
+    if let Some(user) = USER.get() {
+        return Ok(*user);
+    }
     let probe = std::env::temp_dir().join(format!("watertight-{}", uuid::Uuid::new_v4().simple()));
     let user = OpenOptions::new()
         .write(true)
@@ -230,7 +235,9 @@ fn current_user() -> Result<u32> {
         .map(|metadata| metadata.uid())
         .map_err(|error| Error::io(&probe, error));
     let _ = fs::remove_file(&probe);
-    user
+    user.inspect(|user| {
+        let _ = USER.set(*user);
+    })
 }
 
 /// The room on a folder's file system, by `df`, as the library of Rust has no call for it.

@@ -103,7 +103,7 @@ impl Server {
         }
     }
 
-    /// `docker`, `local` or `external`.
+    /// `docker`, `local`, `embedded` or `external`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -22,7 +22,7 @@ use crate::error::{Doing as _, Error, Result};
 const FORMAT: u32 = 2;
 
 /// The names of the kinds of servers that can be shared.
-const KINDS: [&str; 2] = ["docker", "local"];
+const KINDS: [&str; 3] = ["docker", "embedded", "local"];
 
 /// A server that processes share.
 pub struct Shared {
@@ -150,8 +150,8 @@ pub async fn running() -> Result<Vec<Running>> {
 
 /// Enters a server that somebody left under a key; `None` where there is none.
 async fn enter(key: &str) -> Result<Option<Shared>> {
-    let wanted = key.to_owned();
-    let found = blocking(move || Ok(Registry::open()?.shared(Some(&wanted)))).await?;
+    // A few small files: a thread for it would take longer.
+    let found = Registry::open()?.shared(Some(key));
     for (note, entry) in found {
         // One that ends just now, or was killed, is no use; a sweep removes it.
         if let Ok(shared) = open(note, entry).await {

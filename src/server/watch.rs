@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use crate::error::{Doing as _, Result};
 
@@ -83,9 +83,9 @@ pub(super) async fn is_armed(session: &mut PgConnection) -> Result<bool> {
         "SELECT count(*) FROM pg_catalog.pg_locks
          WHERE locktype = 'advisory' AND classid = {SPACE} AND objid = {WATCH} AND granted"
     );
-    let watching: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
-        .fetch_one(session)
-        .await
+    let watching = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(session).await;
+    let watching: i64 = watching
+        .and_then(|row| row.try_get(0))
         .doing("watch over the server")?;
     Ok(watching > 0)
 }

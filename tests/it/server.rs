@@ -1,6 +1,8 @@
 //! The server room, on real servers. Without Postgres binaries these fail, and say what to install.
 
 pub(crate) mod containers;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod external;
 pub(crate) mod leftovers;
 mod shared;
@@ -254,8 +256,11 @@ async fn what_can_not_be_had_is_said_with_the_way_out() {
         "{error}"
     );
 
-    let error = refused(request("embedded")).await;
-    assert!(error.to_string().contains("not built in yet"), "{error}");
+    if cfg!(not(feature = "embedded")) {
+        let error = refused(request("embedded")).await;
+        assert!(matches!(error, Error::NoServer(_)), "{error}");
+        assert!(error.to_string().contains("feature `embedded`"), "{error}");
+    }
 
     // Nowhere: every kind with its reason, and the three ways.
     let error = refused(ServerRequest {

@@ -148,3 +148,99 @@ fn a_run_that_has_no_command_yet_ends() {
     let port: u16 = port.trim().parse().unwrap();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
+
+/// A run in the foreground of a terminal of its own, whose typist this is.
+#[cfg(target_os = "linux")]
+struct Terminal {
+    child: Child,
+    shown: BufReader<ChildStdout>,
+    _folder: Folder,
+}
+
+#[cfg(target_os = "linux")]
+impl Terminal {
+    fn of(script: &str) -> Self {
+        let folder = Folder::new(&[("migrations/1_a.sql", HELD)]);
+        folder.write("command", script.as_bytes());
+        let program = env!("CARGO_BIN_EXE_watertight");
+        let run = format!("exec '{program}' test-db --server local -- sh command");
+        // Of util-linux: it makes a terminal, passes on what comes in, and ends as the run does.
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let shown = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            shown,
+            _folder: folder,
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        let typist = self.child.stdin.as_mut().unwrap();
+        std::io::Write::write_all(typist, keys.as_bytes()).unwrap();
+    }
+
+    /// What is shown up to a line that ends so, that line included.
+    fn until(&mut self, end: &str) -> String {
+        let mut shown = String::new();
+        while !shown.trim_end().ends_with(end) {
+            let read = self.shown.read_line(&mut shown).unwrap();
+            assert!(read > 0, "no `{end}` in: {shown}");
+        }
+        shown
+    }
+
+    /// Its status, and what was shown last.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.shown.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_typed_reaches_a_command_once_and_it_may_read() {
+    let mut terminal = Terminal::of(
+        "trap 'echo told' INT
+         echo waiting
+         until read line; do :; done
+         echo \"read $line\"
+         exit 7",
+    );
+    // What was going on is not in the way of what the command shows.
+    let shown = terminal.until("waiting");
+    assert!(shown.ends_with("\x1b[2Kwaiting\r\n"), "{shown:?}");
+    terminal.types("\u{3}");
+    terminal.until("told");
+    terminal.types("a line\n");
+    let (status, shown) = terminal.ended();
+    assert_eq!(status, Some(7), "{shown}");
+    assert!(
+        shown.contains("read a line") && !shown.contains("told"),
+        "{shown}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_sent_to_a_run_in_a_terminal_is_passed_on() {
+    let mut terminal = Terminal::of(
+        "trap 'echo told; exit 7' TERM
+         echo run $PPID waiting
+         while :; do sleep 0.05; done",
+    );
+    let shown = terminal.until("waiting");
+    let run = shown.split_whitespace().rev().nth(1).unwrap();
+    let status = Command::new("kill").args(["-s", "TERM", run]).status();
+    assert!(status.unwrap().success(), "{shown}");
+    let (status, shown) = terminal.ended();
+    assert_eq!(status, Some(7), "{shown}");
+    assert_eq!(shown.matches("told").count(), 1, "{shown}");
+}

@@ -8,6 +8,7 @@ mod fixture;
 mod folder;
 mod peak;
 mod queries;
+mod run;
 mod seed;
 mod synthetic;
 
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// How often each way is measured, in turn with the others
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
-    /// The server of `seed`; else binaries of this machine, and then a container where an image is there
+    /// The server of `seed` and `run`; else binaries of this machine, and then a container where an image is there
     #[arg(long, value_enum)]
     server: Option<Kind>,
 }
@@ -42,6 +43,15 @@ enum Kind {
     Local,
     /// A container
     Docker,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Docker => "docker",
+        }
+    }
 }
 
 impl From<Kind> for ServerChoice {
@@ -66,6 +76,8 @@ enum Name {
     Backup,
     /// A thousand queries through their worlds, and whether time grows with their number alone
     Queries,
+    /// The whole main job when it is warm, and each of its stages, on binaries of this machine and in a container
+    Run,
 }
 
 /// What came of a benchmark.
@@ -115,6 +127,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Name::Queries => (
             "queries",
             runtime.block_on(queries::run(options.rounds.max(1)))?,
+        ),
+        Name::Run => (
+            "run",
+            runtime.block_on(run::run(options.rounds.max(1), options.server))?,
         ),
     };
     print(&outcome);
