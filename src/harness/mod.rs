@@ -21,6 +21,7 @@ pub(crate) mod prepare;
 mod queries;
 mod record;
 mod regressions;
+mod remarks;
 pub(crate) mod seed;
 mod settle;
 mod shrink;

@@ -21,6 +21,7 @@ mod tool;
 pub use apply::{Applied, apply, prepare};
 pub use folder::decides;
 pub use foreign::in_project;
+pub(crate) use locate::Definitions;
 pub use locate::ObjectKind;
 pub use revert::revert;
 pub use set::{Down, Migration, MigrationSet, Reading};

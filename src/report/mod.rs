@@ -7,6 +7,7 @@ mod cause;
 mod difference;
 #[cfg(feature = "cli")]
 mod excerpt;
+mod fold;
 mod github;
 #[cfg(feature = "reports")]
 mod html;

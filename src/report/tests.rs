@@ -518,3 +518,21 @@ fn findings_that_one_statement_mends_are_told_together() {
         "{text}"
     );
 }
+
+#[test]
+fn a_check_with_many_causes_is_one_entry() {
+    let mut report = leaked();
+    let leak = report.findings[0].clone();
+    for number in 0..50 {
+        let mut leak = leak.clone();
+        leak.object = format!("a.t{number}.fkey");
+        leak.fix = format!("ALTER TABLE a.t{number} ADD UNIQUE (o, id);");
+        report.findings.push(leak);
+    }
+    let text = render(&report, "text", false).unwrap();
+    let entries = text.lines().filter(|line| line.starts_with("leak: "));
+    let entries: Vec<&str> = entries.collect();
+    assert_eq!(entries.len(), 1, "{text}");
+    assert!(entries[0].contains("findings"), "{text}");
+    assert!(text.contains("more: --report html=report.html"), "{text}");
+}
