@@ -12,6 +12,7 @@ mod foreign;
 mod hint;
 mod history;
 mod locate;
+mod newer;
 mod read;
 mod revert;
 mod set;

@@ -14,6 +14,7 @@ mod html;
 mod json;
 #[cfg(feature = "reports")]
 mod junit;
+mod lines;
 #[cfg(feature = "reports")]
 mod markdown;
 #[cfg(feature = "reports")]

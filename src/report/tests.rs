@@ -536,3 +536,29 @@ fn a_check_with_many_causes_is_one_entry() {
     assert!(entries[0].contains("findings"), "{text}");
     assert!(text.contains("more: --report html=report.html"), "{text}");
 }
+
+#[test]
+fn a_report_from_json_shows_the_lines_too() {
+    let mut report = leaked();
+    let lines: Vec<String> = (1..=9).map(|line| format!("line {line}")).collect();
+    let file = report.findings[0].place.as_ref().unwrap().file.clone();
+    report.sources.insert(file.clone(), lines.join("\n"));
+    let json = render(&report, "json", false).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let excerpt = value["findings"][0]["excerpt"].as_array().unwrap();
+    assert_eq!(excerpt.len(), 3, "{json}");
+    assert_eq!(excerpt[1]["text"], "line 7");
+    let known = |id: &str| {
+        let all = [
+            "cross-tenant-reference",
+            "reference",
+            "unique",
+            "uuid",
+            "policy",
+        ];
+        all.into_iter().find(|known| *known == id)
+    };
+    let again = read(&json, &known).unwrap();
+    assert_eq!(again.sources[&file].lines().nth(6), Some("line 7"));
+    assert_eq!(render(&again, "json", false).unwrap(), json);
+}

@@ -99,6 +99,24 @@ fn programs_of_the_server_are_out_of_reach() {
 }
 
 #[test]
+fn what_a_superuser_alone_may_do_is_said_with_the_way_out() {
+    let folder = Folder::new(&[
+        ("migrations/1_a.sql", HELD),
+        (
+            "migrations/2_b.sql",
+            "ALTER TABLE notes DISABLE TRIGGER ALL",
+        ),
+    ]);
+    ends(
+        &folder,
+        &[],
+        &["2_b.sql:1", "42501", "--migrate-as superuser"],
+    );
+    let output = test_db(&folder, &["--migrate-as", "superuser"]);
+    assert_ne!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
 fn what_never_ends_is_ended() {
     let endless = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOOP PERFORM 1; END LOOP; END $$;\nSELECT f();";
     let folder = Folder::new(&[("migrations/1_a.sql", endless)]);
