@@ -47,14 +47,18 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let mut selected = planned(scene);
-    selected.retain(|case| settings.selects(case.check, &case.object));
-    let open = match settings.shard {
-        Some(shard) => part(selected, shard),
-        None => selected,
-    };
+    let open = selected(planned(scene), settings);
     let queried = |object: &str| settings.selects("query-interference", object);
     judge_cases(arenas, scene, open, &queried, progress).await
+}
+
+/// The cases that were selected, of this part of the run.
+pub(super) fn selected(mut cases: Vec<Case>, settings: &RunSettings) -> Vec<Case> {
+    cases.retain(|case| settings.selects(case.check, &case.object));
+    match settings.shard {
+        Some(shard) => part(cases, shard),
+        None => cases,
+    }
 }
 
 /// The cases of all checks on what the scene is looked at for.

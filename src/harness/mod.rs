@@ -11,6 +11,7 @@ mod command;
 mod computed;
 pub(crate) mod covered;
 mod fill;
+mod further;
 mod jobs;
 mod matrix;
 mod migrate;
@@ -33,7 +34,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use command::RunningCommand;
 pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
@@ -62,6 +63,9 @@ use queries::Sources;
 
 /// Values that are wanted for the CHECKs of a table that can't be read: its rows in all worlds are fewer.
 const TRIED: usize = 250;
+
+/// A statement that loads rows takes no longer, whatever `--timeout` says.
+const LOADING: Duration = Duration::from_secs(30);
 
 /// The same run as `cargo xtask test-db`.
 #[derive(Clone, Debug)]
@@ -122,6 +126,14 @@ struct Input {
     /// Leaks that earlier runs found.
     stored: Vec<Regression>,
     sources: Sources,
+}
+
+/// What cases run over.
+#[derive(Clone, Copy)]
+struct Stand<'a> {
+    schema: &'a Schema,
+    worlds: &'a Worlds,
+    application: Option<&'a Login>,
 }
 
 /// What a run stands on once the seeded database is there.
@@ -404,7 +416,8 @@ impl Harness {
         genes: Genes,
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
-        execute(connection, "SET statement_timeout = '30s'").await?;
+        let limit = self.settings.run.timeout.min(LOADING).as_millis();
+        execute(connection, &format!("SET statement_timeout = {limit}")).await?;
         let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         load_seeded(
@@ -464,7 +477,12 @@ impl Harness {
                 0 => ground.seeded.clone(),
                 _ => databases.clone_of(&ground.seeded).await?,
             };
-            arenas.push(self.arena(server, databases, &ground, &seeded).await?);
+            let stand = Stand {
+                schema: &ground.schema,
+                worlds: &ground.worlds,
+                application: ground.application.as_ref(),
+            };
+            arenas.push(self.arena(server, databases, stand, &seeded).await?);
         }
         let [arena, ..] = arenas.as_slice() else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
@@ -495,6 +513,15 @@ impl Harness {
             progress,
         )
         .await?;
+        let further = self
+            .judge_further(
+                server,
+                databases,
+                (&ground, &sources),
+                &mut judged,
+                progress,
+            )
+            .await?;
         let mut report = self.facts(server, &ground);
         report.schema.queries = sources.queries.len();
         remarks.extend(assemble::unmet(&coverage));
@@ -503,6 +530,9 @@ impl Harness {
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
         acquitted.tell(&mut report);
+        for acquitted in further {
+            acquitted.tell(&mut report);
+        }
         sources.tell(&mut report);
         let major = report.major().to_owned();
         for case in &mut report.inconclusive {
@@ -522,22 +552,23 @@ impl Harness {
         &'a self,
         server: &Server,
         databases: &mut Databases<'_>,
-        ground: &'a Ground,
+        stand: Stand<'a>,
         seeded: &str,
     ) -> Result<Arena<'a>> {
-        let blank = databases.clone_template(&ground.schema.catalog).await?;
+        let Stand { schema, worlds, .. } = stand;
+        let blank = databases.clone_template(&schema.catalog).await?;
         // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
         // hold, and the owner's for its.
-        let application = match &ground.application {
+        let application = match stand.application {
             Some(login) => {
-                let database = databases.clone_of(&ground.seeded).await?;
+                let database = databases.clone_of(seeded).await?;
                 Some(server.options(login, &database))
             }
             None => None,
         };
-        let mut keys = ground.schema.catalog.roots().flat_map(|t| &t.foreign_keys);
+        let mut keys = schema.catalog.roots().flat_map(|t| &t.foreign_keys);
         let thrown = if keys.any(|key| key.deferrable) {
-            let database = databases.clone_of(&ground.seeded).await?;
+            let database = databases.clone_of(seeded).await?;
             Some(databases.administrator(&database))
         } else {
             None
@@ -548,13 +579,13 @@ impl Harness {
             application,
             thrown,
             access: self.settings.access.as_ref(),
-            catalog: &ground.schema.catalog,
-            tenancy: &ground.schema.tenancy,
-            worlds: &ground.worlds,
+            catalog: &schema.catalog,
+            tenancy: &schema.tenancy,
+            worlds,
             shadow: crate::check::shadow_policies(Scene {
-                catalog: &ground.schema.catalog,
-                tenancy: &ground.schema.tenancy,
-                worlds: &ground.worlds,
+                catalog: &schema.catalog,
+                tenancy: &schema.tenancy,
+                worlds,
                 queries: &[],
                 focus: &Focus::All,
             }),

@@ -58,6 +58,8 @@ pub(super) async fn settle(
         }
         // Others' rows are for comparing: without the acting tenant's there is nothing to compare.
         given_up.extend(hopeless(&refused, ground, &worlds, &mut stuck));
+        let endless = refused.iter().filter(|(_, message)| is_endless(message));
+        given_up.extend(endless.map(|(key, _)| key.table.clone()));
         for (key, message) in refused {
             // Towards the end what is refused is given up at once, so that the others get their chance.
             let patience = if round > ROUNDS / 4 * 3 {
@@ -185,6 +187,10 @@ fn hopeless(
     found
 }
 
+fn is_endless(message: &str) -> bool {
+    message.starts_with(Refused::TOO_LONG)
+}
+
 /// A message without what a trigger may say of the row: words with digits, as dates and ids are.
 fn without_values(message: &str) -> String {
     let words = message.split_whitespace();
@@ -244,6 +250,10 @@ async fn judge(
     for refused in load(connection, layout, &common.map(|(_, dataset)| dataset)).await? {
         let (part, dataset) = common[refused.dataset];
         found.extend(keys(&refused, part, 0, dataset));
+    }
+    if found.iter().any(|(_, message)| is_endless(message)) {
+        // Others' rows would take as long; without these there is nothing to compare them with.
+        return Ok(found);
     }
     // What others' rows refer to is their own: they are judged also where some of the common ones are refused.
     execute(connection, "SAVEPOINT common").await?;

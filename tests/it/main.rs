@@ -10,6 +10,7 @@ mod first_hour;
 mod fixture;
 mod fixtures;
 mod folder;
+mod further;
 mod hostile;
 mod init;
 mod mended;

@@ -86,7 +86,7 @@ impl Check for CrossTenantReference {
         let verdict = subject.judge(case, seen);
         match verdict {
             Verdict::Leaked(_) if way == Way::Insert => subject
-                .then_delete(case)
+                .then_delete(case, seen)
                 .map_or(verdict, |case| Verdict::FollowUp(Box::new(case))),
             Verdict::Held(_) | Verdict::Leaked(_) | Verdict::FollowUp(_) => verdict,
             _ if reference::opposites(scene, table, key)
@@ -335,8 +335,15 @@ impl Subject<'_> {
     }
 
     /// The attack that worked, and then the DELETE of what the row refers to.
-    fn then_delete(self, case: &Case) -> Option<Case> {
-        let like = case.attempts.get(1)?;
+    fn then_delete(self, case: &Case, seen: &[Observation]) -> Option<Case> {
+        let mut pairs = case.attempts.chunks(2).zip(seen.chunks(2));
+        let like = pairs.find_map(|pair| match pair {
+            ([_, attack], [_, attacked]) => {
+                let wrote = attacked.affected(Way::writes_at(attack)) > 0;
+                (attacked.worked() && wrote).then_some(attack)
+            }
+            _ => None,
+        })?;
         let attempts = aftermath::attempts(self.scene, self.table, self.key, like);
         (!attempts.is_empty() && !self.links()).then(|| Case {
             subject: format!("{}{THEN_DELETE}", self.way.word()),
