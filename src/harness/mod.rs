@@ -470,20 +470,7 @@ impl Harness {
             queries: &sources.queries,
             focus: &Focus::All,
         };
-        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
-        let mut arenas = Vec::new();
-        for number in 0..jobs {
-            let seeded = match number {
-                0 => ground.seeded.clone(),
-                _ => databases.clone_of(&ground.seeded).await?,
-            };
-            let stand = Stand {
-                schema: &ground.schema,
-                worlds: &ground.worlds,
-                application: ground.application.as_ref(),
-            };
-            arenas.push(self.arena(server, databases, stand, &seeded).await?);
-        }
+        let arenas = self.arenas(server, databases, &ground).await?;
         let [arena, ..] = arenas.as_slice() else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
@@ -545,6 +532,30 @@ impl Harness {
             report.kept = kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
+    }
+
+    /// Where each job's cases run.
+    async fn arenas<'a>(
+        &'a self,
+        server: &Server,
+        databases: &mut Databases<'_>,
+        ground: &'a Ground,
+    ) -> Result<Vec<Arena<'a>>> {
+        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
+        let stand = Stand {
+            schema: &ground.schema,
+            worlds: &ground.worlds,
+            application: ground.application.as_ref(),
+        };
+        let mut arenas = Vec::new();
+        for number in 0..jobs {
+            let seeded = match number {
+                0 => ground.seeded.clone(),
+                _ => databases.clone_of(&ground.seeded).await?,
+            };
+            arenas.push(self.arena(server, databases, stand, &seeded).await?);
+        }
+        Ok(arenas)
     }
 
     /// The databases that a job's cases run on: a seeded one, and others beside it.

@@ -33,7 +33,6 @@ pub(super) async fn settle(
     let generator = Generator::new(ground);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
     let mut stuck = Stuck::new();
-    let mut given_up: BTreeSet<RelationName> = BTreeSet::new();
     for round in 0..ROUNDS {
         let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
@@ -56,10 +55,14 @@ pub(super) async fn settle(
             worlds.satisfied = generator.satisfied(&worlds);
             return Ok((worlds, genes));
         }
-        // Others' rows are for comparing: without the acting tenant's there is nothing to compare.
-        given_up.extend(hopeless(&refused, ground, &worlds, &mut stuck));
         let endless = refused.iter().filter(|(_, message)| is_endless(message));
-        given_up.extend(endless.map(|(key, _)| key.table.clone()));
+        let mut given_up: BTreeSet<RelationName> =
+            endless.map(|(key, _)| key.table.clone()).collect();
+        given_up.extend(hopeless(&refused, ground, &worlds, &mut stuck));
+        for table in &given_up {
+            // Others' rows are for comparing: without the acting tenant's there is nothing to compare.
+            genes.dropped.extend(all_rows(&worlds, table));
+        }
         for (key, message) in refused {
             // Towards the end what is refused is given up at once, so that the others get their chance.
             let patience = if round > ROUNDS / 4 * 3 {
@@ -70,7 +73,7 @@ pub(super) async fn settle(
             reasons.insert(key.table.clone(), message);
             let salt = genes.salts.entry(key.clone()).or_default();
             *salt += 1;
-            if *salt >= patience || given_up.contains(&key.table) {
+            if *salt >= patience {
                 genes.dropped.insert(key);
             } else if *salt == FELLOWS {
                 others_anew(&mut genes, &key, &worlds);
@@ -85,6 +88,31 @@ pub(super) async fn settle(
         "no rows could be made that the server accepts; it said: {}",
         said.join("; ")
     )))
+}
+
+/// The rows of a table in all worlds.
+fn all_rows(worlds: &Worlds, table: &RelationName) -> Vec<RowKey> {
+    let common = [
+        (Part::Shared, 0, &worlds.shared),
+        (Part::Acting, 0, &worlds.acting),
+    ];
+    let spare = worlds.spares.iter().enumerate();
+    let spare = spare.map(|(tenant, dataset)| (Part::Spare, tenant, dataset));
+    let others = worlds.others.iter().flat_map(|(kind, datasets)| {
+        let datasets = datasets.iter().enumerate();
+        datasets.filter_map(|(number, dataset)| Some((Part::of(*kind)?, number + 1, dataset)))
+    });
+    let all = common.into_iter().chain(spare).chain(others);
+    all.flat_map(|(part, tenant, dataset)| {
+        let rows = dataset.get(table).into_iter();
+        rows.flat_map(|rows| &rows.numbers).map(move |row| RowKey {
+            table: table.clone(),
+            part,
+            tenant,
+            row: *row,
+        })
+    })
+    .collect()
 }
 
 /// How often a row is made anew: spare rows and the twins that have no model are there for more, not for all.

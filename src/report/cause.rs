@@ -21,14 +21,12 @@ impl<'a> Cause<'a> {
 
     /// What it is called in a list of causes: what is needed by how many, or the one object.
     pub(super) fn short(&self) -> String {
-        match self.findings.as_slice() {
-            [one] => one.object.clone(),
-            _ => {
-                let title = self.title();
-                let rest = title.split_once(": ").map(|(_, rest)| rest.to_owned());
-                rest.unwrap_or(title)
-            }
+        if let [one] = self.findings.as_slice() {
+            return one.object.clone();
         }
+        let title = self.title();
+        let rest = title.split_once(": ").map(|(_, rest)| rest.to_owned());
+        rest.unwrap_or(title)
     }
 
     /// The worst of its findings.
