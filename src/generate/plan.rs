@@ -10,7 +10,7 @@ use super::unique::{self, Unique};
 use super::value::Profile;
 use crate::model::{
     Catalog, CheckConstraint, Class, Column, ForeignKey, Generated, RelationName, Table, Tenancy,
-    TypeKind,
+    Token, Tokens, TypeKind,
 };
 
 /// The plan of all tables.
@@ -319,21 +319,11 @@ fn key_plans<'a>(
                 .any(|column| Some(column.as_str()) != tenant)
         })
         .map(|key| {
-            let nullable = key
-                .columns
-                .iter()
-                .map(String::as_str)
-                .filter(|column| {
-                    Some(*column) != tenant
-                        && table.column(column).is_some_and(|column| {
-                            !column.not_null && column.generated == Generated::No
-                        })
-                })
-                .collect();
+            let nullable = nullable(table, key, tenant);
             KeyPlan {
                 key,
+                late: nullable.is_empty() && is_never_itself(table, key),
                 nullable,
-                late: false,
                 targets: targets(catalog, key),
                 beyond: Vec::new(),
             }
@@ -353,6 +343,41 @@ fn key_plans<'a>(
         keys[number].beyond = (0..number).filter(joined).collect();
     }
     keys
+}
+
+/// The columns that are set to NULL for "no reference". MATCH FULL takes all NULLs or none.
+fn nullable<'a>(table: &Table, key: &'a ForeignKey, tenant: Option<&str>) -> Vec<&'a str> {
+    let may_be = |column: &&str| {
+        let column = table.column(column);
+        column.is_some_and(|column| !column.not_null && column.generated == Generated::No)
+    };
+    let columns = key.columns.iter().map(String::as_str);
+    let found: Vec<&str> = columns
+        .filter(|column| Some(*column) != tenant && may_be(column))
+        .collect();
+    if key.match_full && found.len() < key.columns.len() {
+        return Vec::new();
+    }
+    found
+}
+
+/// A key that refers to the own table, of which a CHECK says that the two are not one: no row can be the first, and the rows
+/// refer to each other in a ring, which is made when all are there.
+fn is_never_itself(table: &Table, key: &ForeignKey) -> bool {
+    let parts = |check: &CheckConstraint, own: &str, target: &str| {
+        let tokens: Vec<Token<'_>> = Tokens::new(&check.expression).flatten().collect();
+        let names = |name: &str| {
+            let mut tokens = tokens.iter();
+            tokens.any(|one| one.name().as_deref() == Some(name))
+        };
+        let differ = check.expression.contains("<>") || tokens.iter().any(|one| one.is("distinct"));
+        differ && names(own) && names(target)
+    };
+    key.target == table.name
+        && key
+            .pairs()
+            .filter(|(own, target)| own != target)
+            .any(|(own, target)| table.checks.iter().any(|check| parts(check, own, target)))
 }
 
 /// The two keys join rows of one table, each pair once.

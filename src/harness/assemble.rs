@@ -32,14 +32,8 @@ pub(super) struct Judged {
     pub(super) difference: String,
 }
 
-/// Plans, runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
-/// the acting tenant's rows.
-pub(super) async fn judge(
-    arenas: &[Arena<'_>],
-    scene: Scene<'_>,
-    settings: &RunSettings,
-    progress: &dyn Fn(&str),
-) -> Result<(Vec<Judged>, Coverage)> {
+/// The cases of the selected checks.
+pub(super) fn selected(scene: Scene<'_>, settings: &RunSettings) -> Result<Vec<Case>> {
     let ids: Vec<&str> = check::ALL.iter().map(|check| check.page().id).collect();
     if let Some(pattern) = settings.unknown_pattern(&ids) {
         return Err(Error::Usage(format!(
@@ -47,13 +41,24 @@ pub(super) async fn judge(
             ids.join(", ")
         )));
     }
-    let open = selected(planned(scene), settings);
+    Ok(chosen(planned(scene), settings))
+}
+
+/// Runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
+/// the acting tenant's rows.
+pub(super) async fn judge(
+    arenas: &[Arena<'_>],
+    scene: Scene<'_>,
+    settings: &RunSettings,
+    selected: Vec<Case>,
+    progress: &dyn Fn(&str),
+) -> Result<(Vec<Judged>, Coverage)> {
     let queried = |object: &str| settings.selects("query-interference", object);
-    judge_cases(arenas, scene, open, &queried, progress).await
+    judge_cases(arenas, scene, selected, &queried, progress).await
 }
 
 /// The cases that were selected, of this part of the run.
-pub(super) fn selected(mut cases: Vec<Case>, settings: &RunSettings) -> Vec<Case> {
+pub(super) fn chosen(mut cases: Vec<Case>, settings: &RunSettings) -> Vec<Case> {
     cases.retain(|case| settings.selects(case.check, &case.object));
     match settings.shard {
         Some(shard) => part(cases, shard),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use sqlx::Connection as _;
 
+use super::arena::Arenas;
 use super::assemble::{self, Judged};
 use super::queries::Sources;
-use super::{Ground, Harness, Stand, covered, shrink};
+use super::{Ground, Harness, covered, shrink};
 use crate::check::{self, Scene};
 use crate::database::{Databases, connect};
 use crate::error::{Doing as _, Result};
@@ -93,21 +94,24 @@ impl Harness {
             .populate(&mut connection, schema.of_worlds(), genes, socket)
             .await?;
         connection.close().await.doing("close a connection")?;
+        let ground = Ground {
+            migrations: ground.migrations.clone(),
+            schema: schema.clone(),
+            worlds,
+            seed,
+            seeded,
+            application: ground.application.clone(),
+            timings: ground.timings,
+        };
         let scene = Scene {
-            catalog: &schema.catalog,
-            tenancy: &schema.tenancy,
-            worlds: &worlds,
+            catalog: &ground.schema.catalog,
+            tenancy: &ground.schema.tenancy,
+            worlds: &ground.worlds,
             queries,
             focus: &Focus::All,
         };
-        let stand = Stand {
-            schema,
-            worlds: &worlds,
-            application: ground.application.as_ref(),
-        };
-        let arena = self.arena(server, databases, stand, &seeded).await?;
         let planned = check::find(QUERIES).map(|check| check.plan(scene));
-        let mut cases = assemble::selected(planned.unwrap_or_default(), &self.settings.run);
+        let mut cases = assemble::chosen(planned.unwrap_or_default(), &self.settings.run);
         cases.retain(|case| open.contains(&case.object));
         // Each organisation's own role is there for those of the first set alone.
         let per_tenant = schema
@@ -119,8 +123,11 @@ impl Harness {
             let mut attempts = case.attempts.iter();
             !per_tenant || attempts.all(|one| one.session == crate::model::Session::Owner)
         });
-        let arenas = [arena];
-        let judging = assemble::judge_cases(&arenas, scene, cases, &|_| false, progress);
+        let arenas = Arenas::open(self, server, databases, &ground, &cases).await?;
+        let [arena, ..] = arenas.all.as_slice() else {
+            return Ok((Vec::new(), covered::Acquitted::default()));
+        };
+        let judging = assemble::judge_cases(&arenas.all, scene, cases, &|_| false, progress);
         let (mut judged, _) = judging.await?;
         let acquitted = covered::acquit(
             &self.settings,
@@ -129,9 +136,9 @@ impl Harness {
             scene,
             &judged,
         )?;
-        let generator = Arc::new(Generator::new(schema.of_worlds()));
+        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
         shrink::shrink(
-            &arenas[0],
+            arena,
             &generator,
             seed.instant,
             scene,

@@ -5,6 +5,7 @@
 
 mod accepted;
 pub(crate) mod application;
+mod arena;
 mod assemble;
 mod attacked;
 mod command;
@@ -47,6 +48,7 @@ pub use validate::Validated;
 
 use sqlx::{Connection as _, PgConnection};
 
+use self::arena::Arenas;
 use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
@@ -57,7 +59,7 @@ use crate::model::{
     Catalog, Cell, DatasetFacts, Explained, Focus, Query, Regression, RelationName, Report,
     SchemaFacts, ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
 };
-use crate::run::{Arena, Late, load_all};
+use crate::run::load_all;
 use crate::server::{Login, Server, ServerChoice, ServerRequest};
 use queries::Sources;
 
@@ -88,6 +90,7 @@ impl std::fmt::Debug for Values {
 }
 
 /// What is read of a migrated database before rows are made.
+#[derive(Clone)]
 pub(crate) struct Schema {
     pub(crate) catalog: Catalog,
     pub(crate) tenancy: Tenancy,
@@ -126,14 +129,6 @@ struct Input {
     /// Leaks that earlier runs found.
     stored: Vec<Regression>,
     sources: Sources,
-}
-
-/// What cases run over.
-#[derive(Clone, Copy)]
-struct Stand<'a> {
-    schema: &'a Schema,
-    worlds: &'a Worlds,
-    application: Option<&'a Login>,
 }
 
 /// What a run stands on once the seeded database is there.
@@ -470,16 +465,22 @@ impl Harness {
             queries: &sources.queries,
             focus: &Focus::All,
         };
-        let arenas = self.arenas(server, databases, &ground).await?;
-        let [arena, ..] = arenas.as_slice() else {
+        let run = &self.settings.run;
+        let selected = assemble::selected(scene, run)?;
+        let arenas = Arenas::open(self, server, databases, &ground, &selected).await?;
+        let [arena, ..] = arenas.all.as_slice() else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
-        let run = &self.settings.run;
         let mut remarks = Vec::new();
         let replayed =
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
-        let (mut judged, coverage) = assemble::judge(&arenas, scene, run, progress).await?;
+        let (mut judged, coverage) =
+            assemble::judge(&arenas.all, scene, run, selected, progress).await?;
         regressions::add(&mut judged, replayed);
+        if let Some(case) = check::explain(scene) {
+            let seen = crate::run::run(arena, std::slice::from_ref(&case), &|_| ()).await?;
+            remarks.extend(check::explained(scene, &case, &seen.concat()));
+        }
         let acquitted = covered::acquit(
             &self.settings,
             &ground.migrations,
@@ -532,79 +533,6 @@ impl Harness {
             report.kept = kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
-    }
-
-    /// Where each job's cases run.
-    async fn arenas<'a>(
-        &'a self,
-        server: &Server,
-        databases: &mut Databases<'_>,
-        ground: &'a Ground,
-    ) -> Result<Vec<Arena<'a>>> {
-        let jobs = self.settings.run.jobs.unwrap_or_else(jobs::usual);
-        let stand = Stand {
-            schema: &ground.schema,
-            worlds: &ground.worlds,
-            application: ground.application.as_ref(),
-        };
-        let mut arenas = Vec::new();
-        for number in 0..jobs {
-            let seeded = match number {
-                0 => ground.seeded.clone(),
-                _ => databases.clone_of(&ground.seeded).await?,
-            };
-            arenas.push(self.arena(server, databases, stand, &seeded).await?);
-        }
-        Ok(arenas)
-    }
-
-    /// The databases that a job's cases run on: a seeded one, and others beside it.
-    async fn arena<'a>(
-        &'a self,
-        server: &Server,
-        databases: &mut Databases<'_>,
-        stand: Stand<'a>,
-        seeded: &str,
-    ) -> Result<Arena<'a>> {
-        let Stand { schema, worlds, .. } = stand;
-        let blank = databases.clone_template(&schema.catalog).await?;
-        // The application has a database of its own: on the owner's it would wait for rows that the owner's attempts
-        // hold, and the owner's for its.
-        let application = match stand.application {
-            Some(login) => {
-                let database = databases.clone_of(seeded).await?;
-                Some(server.options(login, &database))
-            }
-            None => None,
-        };
-        let mut keys = schema.catalog.roots().flat_map(|t| &t.foreign_keys);
-        let thrown = if keys.any(|key| key.deferrable) {
-            let database = databases.clone_of(seeded).await?;
-            Some(databases.administrator(&database))
-        } else {
-            None
-        };
-        Ok(Arena {
-            seeded: databases.administrator(seeded),
-            blank: databases.administrator(&blank),
-            application,
-            thrown,
-            access: self.settings.access.as_ref(),
-            catalog: &schema.catalog,
-            tenancy: &schema.tenancy,
-            worlds,
-            shadow: crate::check::shadow_policies(Scene {
-                catalog: &schema.catalog,
-                tenancy: &schema.tenancy,
-                worlds,
-                queries: &[],
-                focus: &Focus::All,
-            }),
-            timeout: u32::try_from(self.settings.run.timeout.as_secs())
-                .unwrap_or(30)
-                .max(1),
-            late: Late::default(),
-        })
     }
 
     /// What the report says of server, schema and rows.

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::check::Scene;
 use crate::migration::{Definitions, ObjectKind};
-use crate::model::{Finding, Place, Report, Severity, Table};
+use crate::model::{Finding, Place, RelationName, Report, Severity, Table, printed};
 
 /// Bytes of a file that are kept to show lines of.
 const MOST_SHOWN: u64 = 4 << 20;
@@ -32,6 +32,16 @@ pub(super) fn of(
     }
     if let Some(function) = scene.catalog.definer(&finding.object) {
         return migrations.locate(ObjectKind::Function, &function.relation(), "");
+    }
+    let mut roles = scene.catalog.roles.keys();
+    if let Some(role) = roles.find(|role| printed(role) == finding.object) {
+        let nowhere = RelationName::new("", "");
+        return migrations.locate(ObjectKind::Role, &nowhere, role);
+    }
+    let mut sequences = scene.catalog.sequences.iter();
+    if let Some(sequence) = sequences.find(|sequence| sequence.name.is(&finding.object)) {
+        let (table, column) = sequence.feeds.first()?;
+        return migrations.locate(ObjectKind::Column, table, column);
     }
     let mut near = scene
         .catalog

@@ -25,6 +25,8 @@ pub enum ObjectKind {
     View,
     /// A function or procedure, whatever its arguments.
     Function,
+    /// A role, which is in no schema: `relation` is not looked at.
+    Role,
 }
 
 impl MigrationSet {
@@ -90,7 +92,11 @@ impl Definitions<'_> {
     }
 
     fn last(&self, wanted: &Wanted<'_>) -> Option<Place> {
-        let about = self.0.get(&wanted.relation.name)?;
+        let about = match wanted.kind {
+            ObjectKind::Role => wanted.name,
+            _ => &wanted.relation.name,
+        };
+        let about = self.0.get(about)?;
         about.iter().rev().find_map(|(migration, statement, head)| {
             let offset = wanted.offset_in(head)?;
             Some(Place {
@@ -118,6 +124,7 @@ impl Wanted<'_> {
             (ObjectKind::View, "view") | (ObjectKind::Function, "function" | "procedure") => {
                 found(self.is_relation(&head.name))
             }
+            (ObjectKind::Role, "role" | "user") => found(head.creates && named),
             (ObjectKind::Index, "index")
             | (ObjectKind::Policy, "policy")
             | (ObjectKind::Trigger, "trigger") => found(named && self.is_relation(&head.table)),

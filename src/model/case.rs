@@ -30,6 +30,13 @@ pub enum Stage {
     /// A copy of the seeded database that is thrown away, where the attempt begins and ends transactions itself. Of the
     /// owner: what is committed stays. Of the application: a session for each attempt, which commits no rows.
     Thrown,
+    /// As the last, of the application: the statements up to the first COMMIT are of another client, who stays connected.
+    Beside {
+        /// Who that is.
+        first: Session,
+        /// Both come through a pooler in transaction mode with one connection to the server.
+        pooled: bool,
+    },
     /// The acting tenant's rows and everyone else's as in this world, loaded in one of several physical orders.
     World {
         /// What everyone else's rows are like.
@@ -125,6 +132,8 @@ impl Refusal {
     pub const TIMED_OUT: &str = "57014";
     /// The harness's own, of a statement that returned more than [`Output::MOST_ROWS`].
     pub const TOO_MANY_ROWS: &str = "WT001";
+    /// The harness's own, of an attempt that wants a pooler where there is none; the message says why.
+    pub const NO_POOLER: &str = "WT002";
 }
 
 /// What came of an attempt.

@@ -239,6 +239,10 @@ pub const OPERATORS: &[(&str, &str)] = &[
     ("role-superuser", "the application's role is a superuser"),
     ("role-bypasses", "the application's role has BYPASSRLS"),
     (
+        "role-monitors",
+        "the application's role is a member of pg_monitor",
+    ),
+    (
         "role-owns",
         "the application's role owns a table that is not forced",
     ),

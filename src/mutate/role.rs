@@ -1,9 +1,9 @@
-//! A role of the application that row-level security does not hold for.
+//! A role of the application that row-level security does not hold for, or that sees what others run.
 
 use super::{Change, Mutant, Original, Part, Rows};
-use crate::model::{Focus, quoted};
+use crate::model::{Focus, printed, quoted};
 
-/// A superuser, one with BYPASSRLS, an owner.
+/// A superuser, one with BYPASSRLS, one with a dashboard's rights, an owner.
 pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
     let Some(access) = original.access() else {
         return Vec::new();
@@ -22,6 +22,17 @@ pub(super) fn mutants(original: Original<'_>) -> Vec<Mutant> {
         };
         found.push(mutant);
     }
+    let mut watching = Mutant::new(
+        "role-monitors",
+        printed(&access.role),
+        Part::Other,
+        Focus::Objects(vec![printed(&access.role)]),
+    );
+    watching.change = Change::Roles {
+        sql: format!("GRANT pg_monitor TO {role};"),
+        undo: format!("REVOKE pg_monitor FROM {role};"),
+    };
+    found.push(watching);
     let guarded = original.owned().find(|(table, _)| table.row_security);
     if let Some((table, _)) = guarded {
         let name = table.name.quoted();

@@ -6,6 +6,7 @@
 //! `''` afterwards and not unset.
 
 mod batch;
+mod beside;
 mod session;
 mod trial;
 
@@ -36,6 +37,8 @@ pub struct Arena<'a> {
     /// Another with the same rows, as the application's role, where that is configured. Where it is the seeded one
     /// itself, the application waits until the owner is done: it would else wait for rows that the owner's attempts hold.
     pub application: Option<PgConnectOptions>,
+    /// The application's through a pooler in transaction mode, with one connection to the server; or why there is none.
+    pub pooled: std::result::Result<PgConnectOptions, String>,
     /// One more with the same rows, as the owner, where something is committed.
     pub thrown: Option<PgConnectOptions>,
     /// How the application acts as one tenant.
@@ -117,7 +120,7 @@ pub async fn run(
     let mut committed = Vec::new();
     for ((session, stage, unset), places) in groups {
         match (session, stage) {
-            (_, Stage::Thrown) => committed.extend(places),
+            (_, Stage::Thrown | Stage::Beside { .. }) => committed.extend(places),
             (Login::Application, _) => application.push((stage, unset, places)),
             (Login::Owner, Stage::Seeded | Stage::Shadowed) => owner.push((stage, unset, places)),
             (Login::Owner, Stage::World { .. }) => worlds.push((stage, unset, places)),
@@ -207,6 +210,7 @@ fn describe(session: Login, stage: Stage, attempts: usize) -> String {
             "on the seeded database under policies of the harness's own".to_owned()
         }
         (Login::Owner, Stage::Thrown) => "on a copy that is thrown away".to_owned(),
+        (Login::Owner, Stage::Beside { .. }) => "beside another client".to_owned(),
         (Login::Owner, Stage::World { kind, layout }) => {
             format!(
                 "in the world where the others are {}, layout {layout}",
@@ -261,7 +265,9 @@ impl Owner {
                     }
                     session
                 }
-                (Stage::Seeded | Stage::Thrown, _) => Session::open(&arena.seeded, arena).await?,
+                (Stage::Seeded | Stage::Thrown | Stage::Beside { .. }, _) => {
+                    Session::open(&arena.seeded, arena).await?
+                }
             };
             session.batches = losses == 0;
             if let Stage::World { kind, layout } = stage {
@@ -358,6 +364,10 @@ async fn committed(arena: &Arena<'_>, attempts: Vec<Trying<'_>>) -> Result<Vec<O
     let mut found = Vec::with_capacity(attempts.len());
     let mut owner: Option<PgConnection> = None;
     for (_, attempt) in attempts {
+        if let Stage::Beside { first, pooled } = attempt.stage {
+            found.push(beside::run(arena, &attempt.statements, (first, pooled)).await?);
+            continue;
+        }
         let applies = attempt.session == Login::Application;
         let mut connection = match owner.take() {
             Some(connection) if !applies => connection,

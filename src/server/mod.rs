@@ -41,7 +41,7 @@ use std::fmt;
 pub use choice::{ServerChoice, ServerRequest};
 pub use doctor::{Sign, State, examine};
 pub(crate) use memory::{recalled, remember};
-pub use pooler::{Pooler, pool, pooler_program};
+pub use pooler::{Pooler, RunningPooler, pool, pooler_program, start_pooler};
 pub(crate) use process::{Group, signal};
 pub use programs::programs;
 use provider::Provider;

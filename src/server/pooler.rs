@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
+
 use super::claim::Claim;
 use super::local::free_port;
 use super::process::{POOLER, blocking};
@@ -44,6 +46,12 @@ impl Pooler {
         Address::tcp(host.clone(), *port).url(login, &self.database)
     }
 
+    fn options(&self, login: &Login) -> PgConnectOptions {
+        let (host, port) = &self.address;
+        let options = Address::tcp(host.clone(), *port).options(login, &self.database);
+        options.statement_cache_capacity(0)
+    }
+
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -70,17 +78,30 @@ pub fn pooler_program() -> Result<PathBuf> {
         })
 }
 
-/// Starts one in front of a database, for these logins, and leaves it running for a purpose: see
-/// [`remove_kept`](super::remove_kept).
+/// A pooler that ends when this is dropped.
+pub struct RunningPooler {
+    pooler: Pooler,
+    bouncer: Bouncer,
+}
+
+impl RunningPooler {
+    /// How a client of the harness's own connects.
+    #[must_use]
+    pub fn options(&self, login: &Login) -> PgConnectOptions {
+        self.pooler.options(login)
+    }
+}
+
+/// Starts one in front of a database, for these logins, with so many connections to the server for each of them.
 ///
 /// # Errors
 /// [`Error::NoServer`] where there is no program; [`Error::Server`] where it does not work.
-pub async fn pool(
+pub async fn start_pooler(
     server: &Server,
     database: &str,
     logins: &[Login],
-    purpose: &str,
-) -> Result<Pooler> {
+    connections: usize,
+) -> Result<RunningPooler> {
     // Its file takes no other names.
     if !database
         .chars()
@@ -97,26 +118,38 @@ pub async fn pool(
     let (host, server_port) = server.tcp();
     let users = users(logins);
     let mut tries = 0;
-    let (bouncer, port) = loop {
+    loop {
         tries += 1;
         let port = free_port()?;
-        let settings = settings(&host, server_port, port, database);
+        let settings = settings(&host, (server_port, port), database, connections);
         let (program, users) = (program.clone(), users.clone());
         let mut bouncer = blocking(move || Bouncer::start(&program, &settings, &users)).await?;
-        let address = Address::tcp("127.0.0.1", port);
-        let options = address.options(login, database).statement_cache_capacity(0);
-        match connected(&options, START_LIMIT, &mut bouncer).await {
-            Ok(_) => break (bouncer, port),
+        let pooler = Pooler {
+            address: ("127.0.0.1".to_owned(), port),
+            database: database.to_owned(),
+        };
+        match connected(&pooler.options(login), START_LIMIT, &mut bouncer).await {
+            Ok(_) => return Ok(RunningPooler { pooler, bouncer }),
             // Somebody else took the port in between.
             Err(error) if tries < 5 && error.to_string().contains("already in use") => {}
             Err(error) => return Err(error),
         }
-    };
-    bouncer.keep(purpose)?;
-    Ok(Pooler {
-        address: ("127.0.0.1".to_owned(), port),
-        database: database.to_owned(),
-    })
+    }
+}
+
+/// Starts one as [`start_pooler`] does, and leaves it running for a purpose: see [`remove_kept`](super::remove_kept).
+///
+/// # Errors
+/// Those of [`start_pooler`].
+pub async fn pool(
+    server: &Server,
+    database: &str,
+    logins: &[Login],
+    purpose: &str,
+) -> Result<Pooler> {
+    let running = start_pooler(server, database, logins, POOL_SIZE).await?;
+    running.bouncer.keep(purpose)?;
+    Ok(running.pooler)
 }
 
 /// The process, and the claim on its folder: dropped, it is ended and the folder removed.
@@ -197,11 +230,16 @@ impl Starting for Bouncer {
     }
 }
 
-fn settings(host: &str, server_port: u16, port: u16, database: &str) -> String {
+fn settings(
+    host: &str,
+    (server_port, port): (u16, u16),
+    database: &str,
+    connections: usize,
+) -> String {
     format!(
         "[databases]\n{database} = host={host} port={server_port} dbname={database}\n\n[pgbouncer]\n\
          listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n\
-         pool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\nmax_client_conn = 200\n\
+         pool_mode = transaction\ndefault_pool_size = {connections}\nmax_client_conn = 200\n\
          ignore_startup_parameters = extra_float_digits,options\n"
     )
 }

@@ -62,6 +62,7 @@ async fn seen(cases: &[Case], together: bool) -> Vec<Observation> {
         seeded: options.clone(),
         blank: options,
         application: None,
+        pooled: Err(String::new()),
         thrown: None,
         access: None,
         catalog: &catalog,

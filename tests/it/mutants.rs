@@ -55,7 +55,7 @@ ORDER BY n.id;
 ";
 
 /// What is made of it: each kind with how many there are.
-const MADE: [(&str, usize); 27] = [
+const MADE: [(&str, usize); 28] = [
     ("command-without-policy", 2),
     ("index-reordered", 1),
     ("key-clears-tenant", 1),
@@ -74,6 +74,7 @@ const MADE: [(&str, usize); 27] = [
     ("query-parentheses", 1),
     ("query-predicate", 2),
     ("role-bypasses", 1),
+    ("role-monitors", 1),
     ("role-owns", 1),
     ("role-superuser", 1),
     ("row-security-off", 2),

@@ -4,7 +4,8 @@ use crate::check::policy::{self, applies, attempt, has_context, may, owned_table
 use crate::check::row::tenant_is;
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Attempt, Case, Context, Defect, Observation, Purpose, Severity, Stage, Table, Verdict, quoted,
+    Attempt, Case, Context, Defect, Observation, Purpose, Refusal, Session, Severity, Stage, Table,
+    Verdict, quoted,
 };
 
 /// The check.
@@ -20,7 +21,9 @@ impl Check for ContextOutlivesTransaction {
             title: "a tenant's context stays in the connection",
             what: "Logged in as `[access] role`, one organisation's context is set in a transaction that is committed. The \
                    next\ntransaction of the same session sets none, and must see no row of the first table with policies \
-                   that the role may\nread. In the first transaction the organisation sees its own rows (the control).",
+                   that the role may\nread. In the first transaction the organisation sees its own rows (the control). Where \
+                   PgBouncer is installed and the\nserver is the harness's own, another client does the same behind it, in \
+                   transaction mode.",
             why: "A pool hands the same connection to one user after the other; PgBouncer in transaction mode resets nothing \
                   between\nthem. Whoever forgets to set a context, or fails while doing so, acts as the organisation before.",
             example: "[access]\ncontext = [\"SELECT set_config('app.organisation_id', $1, false)\"]  # or SET, without LOCAL",
@@ -42,36 +45,37 @@ impl Check for ContextOutlivesTransaction {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let ([control, attack, _], [controlled, attacked, never]) =
+        let ([control, attack, _, _], [controlled, attacked, never, pooled]) =
             (case.attempts.as_slice(), seen)
         else {
             return Verdict::Inconclusive("nothing was tried".to_owned());
         };
-        let last = |attempt: &Attempt, seen: &Observation, back: usize| {
-            seen.number(attempt.statements.len() - back).unwrap_or(0)
-        };
-        let rows = last(attack, attacked, 1);
-        if last(control, controlled, 2) == 0 {
+        if controlled.number(control.statements.len() - 2).unwrap_or(0) == 0 {
             let why = controlled.refusal.as_ref().map_or("", |one| &one.message);
             return Verdict::Inconclusive(format!(
                 "the role does not see its own rows in its own context, so that nothing was proved. {why}"
             ));
         }
-        if rows > 0 && rows <= never.number(0).unwrap_or(0) {
+        // The attack's statements are the same by either way.
+        let last = attack.statements.len() - 1;
+        let after = |seen: &Observation| seen.number(last).unwrap_or(0);
+        let rows = after(attacked).max(after(pooled));
+        if rows == 0 {
+            return Verdict::Held(held(attacked, pooled));
+        }
+        if rows <= never.number(0).unwrap_or(0) {
             return Verdict::NotApplicable("its rows are seen without a context, too".to_owned());
         }
-        if rows == 0 {
-            return Verdict::Held(match &attacked.refusal {
-                Some(refusal) => format!("refused ({})", refusal.sqlstate),
-                None => "the context ended with its transaction".to_owned(),
-            });
-        }
+        let who = if after(pooled) > 0 {
+            "another client behind PgBouncer in transaction mode, which set none,"
+        } else {
+            "the next transaction on the connection, which set none,"
+        };
         Verdict::Leaked(Box::new(Defect {
             object: None,
-            severity: Severity::Weakness,
+            severity: Severity::Leak,
             message: format!(
-                "the context that [access] sets is there after COMMIT: the next transaction on the connection, which set none, \
-                 saw {rows} rows of {}",
+                "the context that [access] sets is there after COMMIT: {who} saw {rows} rows of {}",
                 case.object
             ),
             sql: shown(scene, attack),
@@ -81,7 +85,24 @@ impl Check for ContextOutlivesTransaction {
     }
 }
 
-/// In a session of its own: as the organisation in a transaction; and in the transaction after it.
+/// Why nothing was seen, and whether a pooler was there.
+fn held(attacked: &Observation, pooled: &Observation) -> String {
+    let direct = match &attacked.refusal {
+        Some(refusal) => format!("refused ({})", refusal.sqlstate),
+        None => "the context ended with its transaction".to_owned(),
+    };
+    match &pooled.refusal {
+        Some(refusal) if refusal.sqlstate == Refusal::NO_POOLER => {
+            format!(
+                "{direct}; behind PgBouncer it was not tried: {}",
+                refusal.message
+            )
+        }
+        _ => format!("{direct}, behind PgBouncer as well"),
+    }
+}
+
+/// As the organisation in a transaction; and in the transaction after it: of the same session, and of another client.
 fn attempts(scene: Scene<'_>, table: &Table) -> Vec<Attempt> {
     let (Some(access), Some(owner)) = (
         scene.tenancy.access.as_ref(),
@@ -104,14 +125,20 @@ fn attempts(scene: Scene<'_>, table: &Table) -> Vec<Attempt> {
     let (commit, counted) = ("COMMIT".to_owned(), count.clone());
     let control = begun().chain([counted, commit.clone()]);
     let attack = begun().chain([commit, count.clone()]);
+    let attack: Vec<String> = attack.collect();
+    let pooled = Stage::Beside {
+        first: Session::Application,
+        pooled: true,
+    };
     [
-        (Purpose::Control, control.collect::<Vec<_>>()),
-        (Purpose::Attack, attack.collect()),
+        (Purpose::Control, Stage::Thrown, control.collect()),
+        (Purpose::Attack, Stage::Thrown, attack.clone()),
         // In a session that never had one: what is open anyway says nothing of the context.
-        (Purpose::Probe, vec![count]),
+        (Purpose::Probe, Stage::Thrown, vec![count]),
+        (Purpose::Attack, pooled, attack),
     ]
-    .map(|(purpose, statements)| Attempt {
-        stage: Stage::Thrown,
+    .map(|(purpose, stage, statements)| Attempt {
+        stage,
         statements,
         ..attempt(purpose, "after COMMIT", Context::Unset, String::new())
     })

@@ -9,12 +9,14 @@ macro_rules! register {
     };
 }
 
+mod activity_shows_other_sessions;
 mod context_outlives_transaction;
 mod cross_tenant_reference;
 mod definer_without_search_path;
 mod function_past_policies;
 mod index_without_tenant;
 mod key_not_validated;
+mod large_object_without_tenant;
 mod mispaired_key;
 mod notify_reaches_other_tenants;
 mod nullable_tenant;
@@ -28,6 +30,7 @@ mod query_interference;
 mod reference_without_key;
 mod row_level_security_read;
 mod row_level_security_write;
+mod sequence_counts_other_rows;
 mod set_null_clears_tenant;
 mod trigger_reaches_other_tenant;
 mod truncate_past_policies;
@@ -37,12 +40,14 @@ mod update_moves_children;
 mod view_past_policies;
 
 register! {
+    activity_shows_other_sessions,
     context_outlives_transaction,
     cross_tenant_reference,
     definer_without_search_path,
     function_past_policies,
     index_without_tenant,
     key_not_validated,
+    large_object_without_tenant,
     mispaired_key,
     notify_reaches_other_tenants,
     nullable_tenant,
@@ -56,6 +61,7 @@ register! {
     reference_without_key,
     row_level_security_read,
     row_level_security_write,
+    sequence_counts_other_rows,
     set_null_clears_tenant,
     trigger_reaches_other_tenant,
     truncate_past_policies,

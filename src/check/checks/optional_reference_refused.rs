@@ -3,8 +3,8 @@
 use crate::check::row::{acting, transaction, update};
 use crate::check::{Check, Page, Scene, mended, reference};
 use crate::model::{
-    Attempt, Case, Context, Defect, ForeignKey, Observation, Purpose, Session, Severity, Stage,
-    Table, Verdict,
+    Attempt, Case, Context, Defect, ForeignKey, Observation, Purpose, Refusal, Session, Severity,
+    Stage, Table, Verdict,
 };
 
 /// The check.
@@ -64,9 +64,9 @@ impl Check for OptionalReferenceRefused {
                 Some(_) => {}
             }
         }
-        let Some((attack, refusal)) = first else {
+        if first.is_none() && !case.attempts.is_empty() {
             return Verdict::NotApplicable("something else wants the reference, too".to_owned());
-        };
+        }
         let pair = reference::tenant_pair(scene, table, key);
         Verdict::Leaked(Box::new(Defect {
             object: None,
@@ -75,15 +75,22 @@ impl Check for OptionalReferenceRefused {
                 "MATCH FULL refuses a row of {} without a row of {}, though the reference may be NULL",
                 table.name, key.target
             ),
-            sql: format!(
-                "{}\n-- refused ({}):\n{}",
-                reference::definition(table, key),
-                refusal.sqlstate,
-                commented(&transaction(&attack.statements))
-            ),
-            sqlstate: Some(refusal.sqlstate.clone()),
+            sql: shown(reference::definition(table, key), first),
+            sqlstate: first.map(|(_, refusal)| refusal.sqlstate.clone()),
             fix: pair.map_or_else(String::new, |pair| mended::rebuilt(scene, table, key, pair)),
         }))
+    }
+}
+
+/// The key, and what it refused where there were rows to try.
+fn shown(definition: String, refused: Option<(&Attempt, &Refusal)>) -> String {
+    match refused {
+        None => definition,
+        Some((attack, refusal)) => format!(
+            "{definition}\n-- refused ({}):\n{}",
+            refusal.sqlstate,
+            commented(&transaction(&attack.statements))
+        ),
     }
 }
 

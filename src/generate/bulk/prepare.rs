@@ -309,7 +309,7 @@ impl Preparing<'_> {
                 carries: None,
                 own: key.key.target == table.table.name,
                 siret: self.siret(table, key),
-                deferred: key.late && key.key.deferrable,
+                deferred: key.late && key.key.deferrable && key.key.target != table.table.name,
                 late: waits && !key.nullable.is_empty(),
             })
         };

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Draft, Maker};
-use crate::generate::plan::TablePlan;
+use crate::generate::plan::{KeyPlan, TablePlan};
 use crate::generate::{Part, RowKey};
 
 impl<'a> Maker<'a> {
@@ -16,9 +16,12 @@ impl<'a> Maker<'a> {
             return;
         }
         let name = &table.table.name;
-        let Some(rows) = self.made.remove(&(part, tenant, table.number)) else {
+        // They stay where they are meanwhile: a ring is closed among themselves.
+        let Some(rows) = self.made.get(&(part, tenant, table.number)).cloned() else {
             return;
         };
+        let count = rows.len();
+        let ring = ring_columns(table);
         let closed = rows
             .into_iter()
             .enumerate()
@@ -39,6 +42,7 @@ impl<'a> Maker<'a> {
                             && Some(column.name.as_str()) != table.tenant_column()
                     })
                     .collect();
+                let column = |at: usize| table.columns[at].0.name.as_str();
                 let mut draft = Draft {
                     place,
                     salt,
@@ -49,8 +53,9 @@ impl<'a> Maker<'a> {
                         .cells
                         .into_iter()
                         .zip(waiting)
-                        .map(|(cell, waits)| {
-                            if waits && cell.is_none() {
+                        .enumerate()
+                        .map(|(at, (cell, waits))| {
+                            if waits && (cell.is_none() || ring.contains(&column(at))) {
                                 None
                             } else {
                                 Some(cell)
@@ -62,9 +67,15 @@ impl<'a> Maker<'a> {
                     instant: self.genes.seed.instant,
                 };
                 for number in &late {
-                    // Where there must be one, the one of the same number: each is referred to once.
+                    // Where there must be one, the one of the same number: each is referred to once. Of the own table it is
+                    // the next one.
                     let key = &table.keys[*number];
-                    if key.nullable.is_empty() && self.refer_to(&mut draft, *number, key, row) {
+                    let same = if key.key.target == *name {
+                        (row + 1) % count
+                    } else {
+                        row
+                    };
+                    if key.nullable.is_empty() && self.refer_to(&mut draft, *number, key, same) {
                         continue;
                     }
                     // A row that finds no parent keeps NULL; where that is not allowed, the server will say so.
@@ -75,4 +86,20 @@ impl<'a> Maker<'a> {
             .collect();
         self.made.insert((part, tenant, table.number), closed);
     }
+}
+
+/// The columns of keys of a ring in the own table that no other key shares: a CHECK that compares them had a value chosen, which
+/// names no row.
+fn ring_columns<'a>(table: &TablePlan<'a>) -> Vec<&'a str> {
+    let own = |key: &&KeyPlan<'a>| key.late && key.key.target == table.table.name;
+    let columns = table.keys.iter().filter(own).flat_map(|key| {
+        let columns = key.key.columns.iter().map(String::as_str);
+        columns.filter(|column| Some(*column) != table.tenant_column())
+    });
+    let naming = |column: &str| {
+        let keys = table.table.foreign_keys.iter();
+        keys.filter(|key| key.columns.iter().any(|name| name == column))
+            .count()
+    };
+    columns.filter(|column| naming(column) == 1).collect()
 }

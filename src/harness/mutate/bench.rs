@@ -119,6 +119,7 @@ impl<'a> Bench<'a> {
                 .thrown
                 .as_ref()
                 .map(|name| databases.administrator(name)),
+            pooled: Err("mutants are tried without a pooler".to_owned()),
             access: self.access(),
             catalog: scene.catalog,
             tenancy: scene.tenancy,

@@ -217,15 +217,17 @@ impl Harness {
             found[number] = Some(one);
         }
         // Roles are the whole server's: one at a time, and nothing else beside.
+        let databases = self.own(bench).await?;
         for number in roles {
             if bench.server.is_disposable() {
                 progress(&format!("mutant {}", mutants[number].operator));
-                let one = bench.try_role(&mutants[number]).await;
+                let one = bench.try_role(&databases, &mutants[number]).await;
                 let failed =
                     |error: Error| tried(&mutants[number], Fate::Failed(error.to_string()));
                 found[number] = Some(one.unwrap_or_else(failed));
             }
         }
+        databases.remove().await?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -251,10 +251,13 @@ impl Bench<'_> {
         }
     }
 
-    /// A mutant of roles: refused, or not noticed at all.
-    pub(super) async fn try_role(&self, mutant: &Mutant) -> Result<Tried> {
-        let access = self.ground.schema.tenancy.access.as_ref();
-        let (Change::Roles { sql, undo }, Some(access)) = (&mutant.change, access) else {
+    /// A mutant of roles: refused, or noticed by the cases that it touches, in the original's databases.
+    pub(super) async fn try_role(
+        &self,
+        databases: &Databases<'_>,
+        mutant: &Mutant,
+    ) -> Result<Tried> {
+        let Change::Roles { sql, undo } = &mutant.change else {
             return Ok(tried(
                 mutant,
                 Fate::Unmade("it is none of a role".to_owned()),
@@ -265,16 +268,47 @@ impl Bench<'_> {
             .options(self.server.administrator(), &self.template);
         let mut connection = connect(&options).await?;
         let refused = change(&mut connection, sql).await?;
-        let schema = self.schema(&mut connection).await;
+        let seen = match refused {
+            Some(why) => Ok(tried(mutant, Fate::Unmade(why))),
+            None => self.changed_role(&mut connection, databases, mutant).await,
+        };
         execute(&mut connection, undo).await?;
         connection.close().await.doing("close a connection")?;
-        let fate = match (refused, refuse_vacuous(&schema?.catalog, access)) {
-            (Some(why), _) => Fate::Unmade(why),
-            (None, Err(Error::Usage(_))) => Fate::Killed(Notice::Refusal),
-            (None, Err(error)) => return Err(error),
-            (None, Ok(())) => Fate::Survived,
+        seen
+    }
+
+    async fn changed_role(
+        &self,
+        connection: &mut PgConnection,
+        databases: &Databases<'_>,
+        mutant: &Mutant,
+    ) -> Result<Tried> {
+        let schema = self.schema(connection).await?;
+        if let Some(access) = &schema.tenancy.access {
+            match refuse_vacuous(&schema.catalog, access) {
+                Err(Error::Usage(_)) => return Ok(tried(mutant, Fate::Killed(Notice::Refusal))),
+                other => other?,
+            }
+        }
+        let place = Place {
+            seeded: self.ground.seeded.clone(),
+            blank: self.blank.clone(),
+            application: self.application.clone(),
+            thrown: None,
         };
-        Ok(tried(mutant, fate))
+        let scene = Scene {
+            focus: &mutant.touches,
+            ..self.scene(&schema.catalog, &schema.tenancy, &self.ground.worlds)
+        };
+        let seen = self.judge(databases, &place, scene).await?;
+        let seen = seen.since(&self.before, mutant);
+        let mut named = self.named(mutant, &seen);
+        named.object = seen.findings.iter().all(|one| one.object == mutant.object);
+        Ok(Tried {
+            noticed: seen.noticed(),
+            named: (!seen.findings.is_empty()).then_some(named),
+            ..tried(mutant, seen.fate())
+        })
     }
 }
 

@@ -32,6 +32,15 @@ fn assert_holds(report: &Report) {
     assert!(report.checks["row-level-security-write"].held > 200);
     assert!(report.checks["query-interference"].held > 15);
     assert!(report.schema.scoped > 25 && report.dataset.organisations >= 3);
+    // A real pooler was there, and what can't be mended is said.
+    let pooled = report.checks["context-outlives-transaction"].reasons.keys();
+    assert!(
+        pooled
+            .into_iter()
+            .any(|why| why.ends_with("behind PgBouncer as well"))
+    );
+    let mut remarks = report.remarks.iter();
+    assert!(remarks.any(|one| one.starts_with("told by EXPLAIN ANALYZE")));
 }
 
 #[rstest]
