@@ -12,6 +12,7 @@ mod command;
 mod computed;
 pub(crate) mod covered;
 mod fill;
+mod further;
 mod jobs;
 mod matrix;
 mod migrate;
@@ -22,6 +23,7 @@ pub(crate) mod prepare;
 mod queries;
 mod record;
 mod regressions;
+mod remarks;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
@@ -33,7 +35,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use command::RunningCommand;
 pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
@@ -64,6 +66,9 @@ use queries::Sources;
 /// Values that are wanted for the CHECKs of a table that can't be read: its rows in all worlds are fewer.
 const TRIED: usize = 250;
 
+/// A statement that loads rows takes no longer, whatever `--timeout` says.
+const LOADING: Duration = Duration::from_secs(30);
+
 /// The same run as `cargo xtask test-db`.
 #[derive(Clone, Debug)]
 pub struct Harness {
@@ -85,6 +90,7 @@ impl std::fmt::Debug for Values {
 }
 
 /// What is read of a migrated database before rows are made.
+#[derive(Clone)]
 pub(crate) struct Schema {
     pub(crate) catalog: Catalog,
     pub(crate) tenancy: Tenancy,
@@ -407,7 +413,8 @@ impl Harness {
         genes: Genes,
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
-        execute(connection, "SET statement_timeout = '30s'").await?;
+        let limit = self.settings.run.timeout.min(LOADING).as_millis();
+        execute(connection, &format!("SET statement_timeout = {limit}")).await?;
         let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         load_seeded(
@@ -496,6 +503,15 @@ impl Harness {
             progress,
         )
         .await?;
+        let further = self
+            .judge_further(
+                server,
+                databases,
+                (&ground, &sources),
+                &mut judged,
+                progress,
+            )
+            .await?;
         let mut report = self.facts(server, &ground);
         report.schema.queries = sources.queries.len();
         remarks.extend(assemble::unmet(&coverage));
@@ -504,6 +520,9 @@ impl Harness {
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
         acquitted.tell(&mut report);
+        for acquitted in further {
+            acquitted.tell(&mut report);
+        }
         sources.tell(&mut report);
         let major = report.major().to_owned();
         for case in &mut report.inconclusive {
