@@ -2,7 +2,7 @@
 //! that say so.
 
 use super::Scene;
-use super::row::{RowRef, acting, foreign, spare};
+use super::row::{self, RowRef, acting, foreign, spare};
 use crate::model::{Attempt, Case, Catalog, Cell, Class, ForeignKey, Table, literal};
 
 /// The key that is printed so, and its table.
@@ -187,6 +187,22 @@ pub(super) fn distance(
         .filter(|(column, cell)| row.cell(column) != cell.as_deref())
         .count();
     changed + if itself { key.columns.len() } else { 0 }
+}
+
+/// Another tenant's row that a row is made to name: the nearest, so that what several keys share stays as it is, where it can.
+/// For one that is inserted, one with which it takes no unique value: such a refusal is none of the key's.
+pub(super) fn nearest<'t>(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    (row, inserts): (RowRef<'_>, bool),
+    theirs: &'t [Vec<String>],
+) -> Option<&'t Vec<String>> {
+    let taken = |tuple: &[String]| {
+        inserts && row::is_taken(scene, table, row, &changes(scene, table, key, tuple))
+    };
+    let far = |tuple: &&Vec<String>| (taken(tuple), distance(scene, table, key, row, tuple));
+    theirs.iter().min_by_key(far)
 }
 
 /// Parents of the acting tenant that a control may name: what the row names already (for one that is `inserts`ed), one that no row names, any other.

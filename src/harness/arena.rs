@@ -28,7 +28,7 @@ impl<'a> Arenas<'a> {
     ) -> Result<Self> {
         let mut all = Vec::new();
         let mut pooled = Err("no attempt wants one".to_owned());
-        let mut pooler = None;
+        let mut in_front = None;
         for number in 0..harness.settings.run.jobs.unwrap_or_else(jobs::usual) {
             let seeded = match number {
                 0 => ground.seeded.clone(),
@@ -49,7 +49,7 @@ impl<'a> Arenas<'a> {
                 match started(server, database, login).await {
                     Ok(running) => {
                         pooled = Ok(running.options(login));
-                        pooler = Some(running);
+                        in_front = Some(running);
                     }
                     Err(why) => pooled = Err(why),
                 }
@@ -81,7 +81,7 @@ impl<'a> Arenas<'a> {
         }
         Ok(Self {
             all,
-            _pooler: pooler,
+            _pooler: in_front,
         })
     }
 }
