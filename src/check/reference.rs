@@ -190,19 +190,29 @@ pub(super) fn distance(
 }
 
 /// Another tenant's row that a row is made to name: the nearest, so that what several keys share stays as it is, where it can.
-/// For one that is inserted, one with which it takes no unique value: such a refusal is none of the key's.
+/// One with which it takes no unique value comes first: such a refusal is none of the key's.
 pub(super) fn nearest<'t>(
     scene: Scene<'_>,
     table: &Table,
     key: &ForeignKey,
-    (row, inserts): (RowRef<'_>, bool),
+    row: RowRef<'_>,
     theirs: &'t [Vec<String>],
 ) -> Option<&'t Vec<String>> {
-    let taken = |tuple: &[String]| {
-        inserts && row::is_taken(scene, table, row, &changes(scene, table, key, tuple))
-    };
-    let far = |tuple: &&Vec<String>| (taken(tuple), distance(scene, table, key, row, tuple));
-    theirs.iter().min_by_key(far)
+    theirs
+        .iter()
+        .min_by_key(|tuple| far(scene, table, key, row, tuple))
+}
+
+/// How ill a row may name another: with a unique value that is taken, and at which distance.
+fn far(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    tuple: &[String],
+) -> (bool, usize) {
+    let taken = row::is_taken(scene, table, row, &changes(scene, table, key, tuple));
+    (taken, distance(scene, table, key, row, tuple))
 }
 
 /// Parents of the acting tenant that a control may name: what the row names already (for one that is `inserts`ed), one that no row names, any other.
@@ -238,7 +248,7 @@ pub(super) fn own_tuples(
                 .filter_map(|row| row.tuple(&key.target_columns)),
         );
     }
-    found.sort_by_key(|tuple| distance(scene, table, key, row, tuple));
+    found.sort_by_cached_key(|tuple| far(scene, table, key, row, tuple));
     found.truncate(2);
     // Where several keys share columns, no other parent may fit: then the one that the row has is written again.
     found.extend(

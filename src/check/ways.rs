@@ -183,9 +183,9 @@ fn references(
         }
         let taken = |tuple: &[String]| {
             let changes = reference::changes(scene, table, key, tuple);
-            inserts && row::is_taken(scene, table, row, &changes)
+            row::is_taken(scene, table, row, &changes)
         };
-        let nearest = reference::nearest(scene, table, key, (row, inserts), &theirs);
+        let nearest = reference::nearest(scene, table, key, row, &theirs);
         let Some(theirs) = nearest else {
             continue;
         };
