@@ -24,9 +24,7 @@ pub(super) fn attempts(
     let parents = foreign(scene.worlds, &key.target);
     let mut found = Vec::new();
     for row in spare(scene.worlds, 0, &table.name) {
-        let nearest = theirs
-            .iter()
-            .min_by_key(|tuple| reference::distance(scene, table, key, row, tuple));
+        let nearest = reference::nearest(scene, table, key, row, &theirs);
         let parent = parents.iter().find(|parent| {
             nearest.is_some() && parent.tuple(&key.target_columns).as_ref() == nearest
         });

@@ -2,7 +2,7 @@
 //! that say so.
 
 use super::Scene;
-use super::row::{RowRef, acting, foreign, spare};
+use super::row::{self, RowRef, acting, foreign, spare};
 use crate::model::{Attempt, Case, Catalog, Cell, Class, ForeignKey, Table, literal};
 
 /// The key that is printed so, and its table.
@@ -189,6 +189,32 @@ pub(super) fn distance(
     changed + if itself { key.columns.len() } else { 0 }
 }
 
+/// Another tenant's row that a row is made to name: the nearest, so that what several keys share stays as it is, where it can.
+/// One with which it takes no unique value comes first: such a refusal is none of the key's.
+pub(super) fn nearest<'t>(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    theirs: &'t [Vec<String>],
+) -> Option<&'t Vec<String>> {
+    theirs
+        .iter()
+        .min_by_key(|tuple| far(scene, table, key, row, tuple))
+}
+
+/// How ill a row may name another: with a unique value that is taken, and at which distance.
+fn far(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    tuple: &[String],
+) -> (bool, usize) {
+    let taken = row::is_taken(scene, table, row, &changes(scene, table, key, tuple));
+    (taken, distance(scene, table, key, row, tuple))
+}
+
 /// Parents of the acting tenant that a control may name: what the row names already (for one that is `inserts`ed), one that no row names, any other.
 pub(super) fn own_tuples(
     scene: Scene<'_>,
@@ -222,7 +248,7 @@ pub(super) fn own_tuples(
                 .filter_map(|row| row.tuple(&key.target_columns)),
         );
     }
-    found.sort_by_key(|tuple| distance(scene, table, key, row, tuple));
+    found.sort_by_cached_key(|tuple| far(scene, table, key, row, tuple));
     found.truncate(2);
     // Where several keys share columns, no other parent may fit: then the one that the row has is written again.
     found.extend(

@@ -96,7 +96,10 @@ pub(super) fn is_taken(
                     .into_iter()
                     .all(|(name, value)| other.cell(name) == Some(*value))
             };
-            there.iter().any(same)
+            let other = |other: &&RowRef<'_>| {
+                !std::ptr::eq(other.rows, row.rows) || other.number != row.number
+            };
+            there.iter().filter(other).any(same)
         })
     })
 }

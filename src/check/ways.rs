@@ -183,14 +183,10 @@ fn references(
         }
         let taken = |tuple: &[String]| {
             let changes = reference::changes(scene, table, key, tuple);
-            inserts && row::is_taken(scene, table, row, &changes)
+            row::is_taken(scene, table, row, &changes)
         };
-        // The nearest: what several keys share stays as it is, where it can. A value that is taken is no refusal of the key's.
-        let far = |tuple: &Vec<String>| {
-            let distance = reference::distance(scene, table, key, row, tuple);
-            (taken(tuple), distance)
-        };
-        let Some(theirs) = theirs.iter().min_by_key(|tuple| far(tuple)) else {
+        let nearest = reference::nearest(scene, table, key, row, &theirs);
+        let Some(theirs) = nearest else {
             continue;
         };
         for parent in reference::own_tuples(scene, table, key, row, &own, inserts) {
