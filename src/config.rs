@@ -22,7 +22,7 @@ const PREFIX: &str = "WATERTIGHT_";
 const NO_OPTIONS: [&str; 4] = ["APP_URL", "TENANT", "TEST_BROWSER", "TEST_DOCKER"];
 
 /// Where migrations usually lie, relative to the file of settings or else to the working directory.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     "migrations",
     "db/migrations",
     "sql/migrations",
@@ -37,6 +37,7 @@ const MIGRATIONS: [&str; 14] = [
     "database/migration",
     "db/structure.sql",
     "schema.sql",
+    "db/migration",
 ];
 
 /// What the command line said.

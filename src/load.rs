@@ -76,6 +76,12 @@ pub struct Refused {
     pub message: String,
 }
 
+impl Refused {
+    /// How the message begins where the server did not refuse a row but came to no end with it: no other row would do
+    /// better.
+    pub const TOO_LONG: &'static str = "it takes too long: ";
+}
+
 /// Loads data sets one after the other, in the transaction that the caller has opened.
 ///
 /// Returns the rows that the server refused; the others are loaded. Rows that were refused only for want of a refused
@@ -178,7 +184,7 @@ async fn taken(
     };
     match copied {
         Ok(()) => Ok(true),
-        Err(error) if about_a_row(&error) => {
+        Err(error) if about_a_row(&error) || took_too_long(&error) => {
             run(connection, "ROLLBACK TO SAVEPOINT watertight_dataset").await?;
             Ok(false)
         }
@@ -314,6 +320,15 @@ async fn load_table(
         run(connection, "RELEASE SAVEPOINT watertight_load").await?;
         return Ok(None);
     };
+    if took_too_long(&error) {
+        // Each row would take as long.
+        run(connection, "ROLLBACK TO SAVEPOINT watertight_load").await?;
+        let all = (0..rows.rows.len()).collect();
+        return Ok(Some((
+            all,
+            format!("{}{}", Refused::TOO_LONG, described(&error)),
+        )));
+    }
     if !about_a_row(&error) {
         return Err(error).doing(format!("load rows into {}", table.name));
     }
@@ -361,6 +376,11 @@ fn about_a_row(error: &sqlx::Error) -> bool {
             .any(|class| code.starts_with(class))
             && (code != "42501" || is_in_a_function(error))
     })
+}
+
+/// A trigger, a CHECK or a computed column that does not end.
+fn took_too_long(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code == "57014")
 }
 
 fn is_in_a_function(error: &sqlx::Error) -> bool {

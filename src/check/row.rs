@@ -66,6 +66,41 @@ pub(super) fn spare<'a>(
         .map_or_else(Vec::new, |dataset| rows(dataset, table))
 }
 
+/// Whether a unique key that the changes touch has another row's values then.
+pub(super) fn is_taken(
+    scene: Scene<'_>,
+    table: &Table,
+    row: RowRef<'_>,
+    changed: &[(String, Cell)],
+) -> bool {
+    let change = |name: &str| changed.iter().find(|(column, _)| column == name);
+    let value = |name: &str| match change(name) {
+        Some((_, cell)) => cell.as_deref(),
+        None => row.cell(name),
+    };
+    let keys = table.indexes.iter().filter(|index| {
+        let columns = index.plain_columns();
+        let plain = index.predicate.is_none() && columns.len() == index.keys.len();
+        index.unique && plain && columns.iter().any(|name| change(name).is_some())
+    });
+    let mut keys = keys.map(|index| index.plain_columns());
+    let mut there = acting(scene.worlds, &table.name);
+    there.extend(foreign(scene.worlds, &table.name));
+    keys.any(|columns| {
+        let wanted: Option<Vec<&str>> = columns.iter().map(|name| value(name)).collect();
+        // A NULL is no other row's.
+        wanted.is_some_and(|wanted| {
+            let same = |other: &RowRef<'_>| {
+                let pairs = columns.iter().zip(&wanted);
+                pairs
+                    .into_iter()
+                    .all(|(name, value)| other.cell(name) == Some(*value))
+            };
+            there.iter().any(same)
+        })
+    })
+}
+
 /// A tenant, or a row that this one refers to, has at most one row of the table: there may be none to add.
 pub(super) fn is_one_a_parent(scene: Scene<'_>, table: &Table) -> bool {
     let tenant = scene.tenancy.tenant_column(&table.name);

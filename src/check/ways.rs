@@ -176,23 +176,34 @@ fn references(
         Way::Upsert => upsert(scene, table, key, row, changed),
         _ => update(table, row, changed),
     };
-    let mut found = Vec::new();
+    let (mut found, mut later) = (Vec::new(), Vec::new());
     for row in subjects {
         if found.len() >= pairs {
             break;
         }
-        // The nearest: what several keys share stays as it is, where it can.
-        let Some(theirs) = theirs
-            .iter()
-            .min_by_key(|tuple| reference::distance(scene, table, key, row, tuple))
-        else {
+        let taken = |tuple: &[String]| {
+            let changes = reference::changes(scene, table, key, tuple);
+            inserts && row::is_taken(scene, table, row, &changes)
+        };
+        // The nearest: what several keys share stays as it is, where it can. A value that is taken is no refusal of the key's.
+        let far = |tuple: &Vec<String>| {
+            let distance = reference::distance(scene, table, key, row, tuple);
+            (taken(tuple), distance)
+        };
+        let Some(theirs) = theirs.iter().min_by_key(|tuple| far(tuple)) else {
             continue;
         };
         for parent in reference::own_tuples(scene, table, key, row, &own, inserts) {
             let named = |tuple| write(row, &reference::changes(scene, table, key, tuple));
-            found.push((vec![named(&parent)], vec![named(theirs)]));
+            let pair = (vec![named(&parent)], vec![named(theirs)]);
+            if taken(&parent) || taken(theirs) {
+                later.push(pair);
+            } else {
+                found.push(pair);
+            }
         }
     }
+    found.extend(later);
     found
 }
 

@@ -90,6 +90,17 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print a script by which a shell completes commands and options
+    ///
+    /// `watertight completions bash > ~/.local/share/bash-completion/completions/watertight`. Of `cargo xtask`, zsh completes
+    /// by a file `_cargo-xtask`; other shells do it for an alias: `alias xt='cargo xtask'` and `--name xt`.
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+        /// The command that is completed [default: as this one was called]
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Say what a check looks for, why it leaks, and how to mend it
     Explain {
         /// The check's id, as reports name it

@@ -4,6 +4,7 @@ mod activity;
 mod arguments;
 mod backup;
 mod call;
+mod completions;
 mod doctor;
 mod explain;
 mod failure;
@@ -82,12 +83,18 @@ fn parse_and_run() -> u8 {
 fn parse() -> std::result::Result<Arguments, clap::Error> {
     let mut command = Arguments::command();
     // Users of an xtask know it by the name that they type.
-    let name = std::env::args().next().unwrap_or_default();
-    let stem = std::path::Path::new(&name).file_stem().unwrap_or_default();
-    if stem == "xtask" {
+    if is_xtask() {
         command = command.bin_name("cargo xtask");
     }
     Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Whether this is a workspace's own xtask.
+fn is_xtask() -> bool {
+    let name = std::env::args().next().unwrap_or_default();
+    std::path::Path::new(&name)
+        .file_stem()
+        .is_some_and(|stem| stem == "xtask")
 }
 
 async fn run(command: Command) -> Result<u8> {
@@ -127,6 +134,7 @@ async fn run(command: Command) -> Result<u8> {
         Command::Validate(options) => {
             signal::or_interrupted(Box::pin(validate::run(options))).await
         }
+        Command::Completions { shell, name } => completions::run(shell, name),
         Command::Explain { check } => explain::run(&check),
     }
 }

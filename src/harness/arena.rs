@@ -1,30 +1,32 @@
 //! Where a run's cases are tried: databases with the same rows, and a pooler in front of the application's.
 
+use sqlx::postgres::PgConnectOptions;
+
 use super::{Ground, Harness, jobs};
 use crate::check::{Scene, shadow_policies};
 use crate::database::Databases;
 use crate::error::{Error, Result};
-use crate::model::{self, Case, Focus, Session};
+use crate::model::{Case, Focus, Session, Stage};
 use crate::run::{Arena, Late};
 use crate::server::{Login, RunningPooler, Server, start_pooler};
 
 /// What cases run on, and what must live as long.
-pub(super) struct Stage<'a> {
+pub(super) struct Arenas<'a> {
     /// One for each job.
-    pub(super) arenas: Vec<Arena<'a>>,
+    pub(super) all: Vec<Arena<'a>>,
     _pooler: Option<RunningPooler>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Arenas<'a> {
     /// Makes what these cases need.
-    pub(super) async fn set(
+    pub(super) async fn open(
         harness: &'a Harness,
         server: &Server,
         databases: &mut Databases<'_>,
         ground: &'a Ground,
         cases: &[Case],
     ) -> Result<Self> {
-        let mut arenas = Vec::new();
+        let mut all = Vec::new();
         let mut pooled = Err("no attempt wants one".to_owned());
         let mut holder = None;
         for number in 0..harness.settings.run.jobs.unwrap_or_else(jobs::usual) {
@@ -41,7 +43,7 @@ impl<'a> Stage<'a> {
             // Nothing but contexts is committed behind it, so that one serves all jobs.
             if let (0, Some((login, database))) = (number, &application)
                 && tries(cases, |stage, _| {
-                    matches!(stage, model::Stage::Beside { pooled: true, .. })
+                    matches!(stage, Stage::Beside { pooled: true, .. })
                 })
             {
                 match started(server, database, login).await {
@@ -54,7 +56,7 @@ impl<'a> Stage<'a> {
             }
             let application = application.map(|(login, name)| server.options(login, &name));
             let blank = databases.clone_template(&ground.schema.catalog).await?;
-            arenas.push(Arena {
+            all.push(Arena {
                 seeded: databases.administrator(&seeded),
                 blank: databases.administrator(&blank),
                 application,
@@ -78,7 +80,7 @@ impl<'a> Stage<'a> {
             });
         }
         Ok(Self {
-            arenas,
+            all,
             _pooler: holder,
         })
     }
@@ -89,9 +91,9 @@ async fn thrown(
     databases: &mut Databases<'_>,
     ground: &Ground,
     cases: &[Case],
-) -> Result<Option<sqlx::postgres::PgConnectOptions>> {
+) -> Result<Option<PgConnectOptions>> {
     let wanted = tries(cases, |stage, session| {
-        stage == model::Stage::Thrown && session == Session::Owner
+        stage == Stage::Thrown && session == Session::Owner
     });
     if !wanted {
         return Ok(None);
@@ -101,7 +103,7 @@ async fn thrown(
 }
 
 /// One of the cases has such an attempt.
-fn tries(cases: &[Case], such: impl Fn(model::Stage, Session) -> bool) -> bool {
+fn tries(cases: &[Case], such: impl Fn(Stage, Session) -> bool) -> bool {
     let mut attempts = cases.iter().flat_map(|case| &case.attempts);
     attempts.any(|attempt| such(attempt.stage, attempt.session))
 }

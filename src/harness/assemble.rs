@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::attacked::{Objects, count};
-use super::{jobs, place};
+use super::{jobs, place, remarks};
 use crate::check::{self, Check, Scene, coverage};
 use crate::error::{Error, Result};
 use crate::migration::MigrationSet;
 use crate::model::{
-    Case, Counterexample, Coverage, Finding, Inconclusive, Means, Report, RunSettings, Shard,
-    Tally, Verdict,
+    Case, Counterexample, Coverage, Finding, Inconclusive, Report, RunSettings, Shard, Tally,
+    Verdict,
 };
 use crate::run::Arena;
 use crate::server::Server;
@@ -41,12 +41,7 @@ pub(super) fn selected(scene: Scene<'_>, settings: &RunSettings) -> Result<Vec<C
             ids.join(", ")
         )));
     }
-    let mut selected = planned(scene);
-    selected.retain(|case| settings.selects(case.check, &case.object));
-    Ok(match settings.shard {
-        Some(shard) => part(selected, shard),
-        None => selected,
-    })
+    Ok(chosen(planned(scene), settings))
 }
 
 /// Runs and judges the cases of the selected checks, and finds which branches of the queries make a difference over
@@ -60,6 +55,15 @@ pub(super) async fn judge(
 ) -> Result<(Vec<Judged>, Coverage)> {
     let queried = |object: &str| settings.selects("query-interference", object);
     judge_cases(arenas, scene, selected, &queried, progress).await
+}
+
+/// The cases that were selected, of this part of the run.
+pub(super) fn chosen(mut cases: Vec<Case>, settings: &RunSettings) -> Vec<Case> {
+    cases.retain(|case| settings.selects(case.check, &case.object));
+    match settings.shard {
+        Some(shard) => part(cases, shard),
+        None => cases,
+    }
 }
 
 /// The cases of all checks on what the scene is looked at for.
@@ -217,13 +221,14 @@ pub(super) fn fill(
         .next()
         .unwrap_or_default()
         .to_owned();
+    let definitions = migrations.definitions();
     report.findings = findings
         .into_values()
         .map(|(mut finding, ways)| {
             if ways > 1 {
                 let _ = write!(finding.message, " (and in {} more ways)", ways - 1);
             }
-            finding.place = place::of(&finding, migrations, scene);
+            finding.place = place::of(&finding, &definitions, scene);
             finding.versions = vec![major.clone()];
             finding
         })
@@ -243,7 +248,7 @@ pub(super) fn fill(
         .collect();
     report.inconclusive.extend(vacuous(report, scene));
     report.inconclusive.sort();
-    report.remarks = remarks(scene);
+    report.remarks = remarks::of(scene);
     report.satisfied.clone_from(&scene.worlds.satisfied);
 }
 
@@ -288,61 +293,4 @@ fn vacuous(report: &Report, scene: Scene<'_>) -> Vec<Inconclusive> {
         );
     }
     found
-}
-
-fn remarks(scene: Scene<'_>) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let policies: usize = scene
-        .catalog
-        .roots()
-        .map(|table| table.policies.len())
-        .sum();
-    if scene.tenancy.access.is_none() {
-        let there = if policies == 0 {
-            "there are no policies".to_owned()
-        } else {
-            format!("the {policies} policies were read, and not attacked")
-        };
-        remarks.push(format!(
-            "row-level security is off: watertight.toml has no [access] with the application's role; {there}"
-        ));
-    }
-    if !scene.worlds.untwinned.is_empty() {
-        remarks.push(format!(
-            "unique over all tenants, so without twins: {}",
-            scene.worlds.untwinned.join(", ")
-        ));
-    }
-    if !scene.worlds.short.is_empty() {
-        remarks.push(format!(
-            "fewer rows than asked for or than their states take: {}",
-            short(scene)
-        ));
-    }
-    let tried: Vec<&str> = scene
-        .worlds
-        .satisfied
-        .iter()
-        .filter(|one| one.means == Means::Tried)
-        .map(|one| one.object.as_str())
-        .collect();
-    if !tried.is_empty() {
-        remarks.push(format!(
-            "tried on the server until it took them, as they can't be read: {}",
-            tried.join(", ")
-        ));
-    }
-    remarks
-}
-
-/// Tables with fewer rows than asked for, those with one reason together.
-fn short(scene: Scene<'_>) -> String {
-    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (table, why) in &scene.worlds.short {
-        reasons.entry(why).or_default().push(table.to_string());
-    }
-    let parts = reasons
-        .into_iter()
-        .map(|(why, tables)| format!("{} ({why})", tables.join(", ")));
-    parts.collect::<Vec<_>>().join("; ")
 }

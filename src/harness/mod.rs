@@ -6,12 +6,15 @@
 mod accepted;
 pub(crate) mod application;
 mod arena;
+mod asked;
 mod assemble;
 mod attacked;
 mod command;
 mod computed;
 pub(crate) mod covered;
+mod facts;
 mod fill;
+mod further;
 mod jobs;
 mod matrix;
 mod migrate;
@@ -22,6 +25,7 @@ pub(crate) mod prepare;
 mod queries;
 mod record;
 mod regressions;
+mod remarks;
 pub(crate) mod seed;
 mod settle;
 mod shrink;
@@ -31,9 +35,10 @@ mod up;
 mod validate;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+pub(crate) use facts::explained;
 
 pub use command::RunningCommand;
 pub use fill::{Files, Filled, Progress, STRIDE, Source, fill, usual_lanes};
@@ -46,22 +51,26 @@ pub use validate::Validated;
 
 use sqlx::{Connection as _, PgConnection};
 
+use self::arena::Arenas;
 use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::generate::{Generator, Genes, Pools, Seed};
 use crate::load::Layout;
-use crate::migration::{MigrationSet, Reading, Tool};
+use crate::migration::MigrationSet;
 use crate::model::{
-    Catalog, Cell, DatasetFacts, Explained, Focus, Query, Regression, RelationName, Report,
-    SchemaFacts, ServerFacts, Settings, Tenancy, Timings, WorldKind, Worlds,
+    Catalog, Cell, Focus, Query, Regression, RelationName, Report, Settings, Tenancy, Timings,
+    WorldKind, Worlds,
 };
 use crate::run::load_all;
-use crate::server::{Login, Server, ServerChoice, ServerRequest};
+use crate::server::{Login, Server};
 use queries::Sources;
 
 /// Values that are wanted for the CHECKs of a table that can't be read: its rows in all worlds are fewer.
 const TRIED: usize = 250;
+
+/// A statement that loads rows takes no longer, whatever `--timeout` says.
+const LOADING: Duration = Duration::from_secs(30);
 
 /// The same run as `cargo xtask test-db`.
 #[derive(Clone, Debug)]
@@ -84,6 +93,7 @@ impl std::fmt::Debug for Values {
 }
 
 /// What is read of a migrated database before rows are made.
+#[derive(Clone)]
 pub(crate) struct Schema {
     pub(crate) catalog: Catalog,
     pub(crate) tenancy: Tenancy,
@@ -406,7 +416,8 @@ impl Harness {
         genes: Genes,
         socket: bool,
     ) -> Result<(Worlds, Genes)> {
-        execute(connection, "SET statement_timeout = '30s'").await?;
+        let limit = self.settings.run.timeout.min(LOADING).as_millis();
+        execute(connection, &format!("SET statement_timeout = {limit}")).await?;
         let (mut worlds, genes) = settle::settle(connection, ground, genes, socket).await?;
         execute(connection, "BEGIN").await?;
         load_seeded(
@@ -461,16 +472,15 @@ impl Harness {
         };
         let run = &self.settings.run;
         let selected = assemble::selected(scene, run)?;
-        let stage = arena::Stage::set(self, server, databases, &ground, &selected).await?;
-        let arenas = stage.arenas.as_slice();
-        let [arena, ..] = arenas else {
+        let arenas = Arenas::open(self, server, databases, &ground, &selected).await?;
+        let [arena, ..] = arenas.all.as_slice() else {
             return Err(Error::Usage("--jobs: there must be one".to_owned()));
         };
         let mut remarks = Vec::new();
         let replayed =
             regressions::replay(arena, scene, &stored, &self.settings, &mut remarks).await?;
         let (mut judged, coverage) =
-            assemble::judge(arenas, scene, run, selected, progress).await?;
+            assemble::judge(&arenas.all, scene, run, selected, progress).await?;
         regressions::add(&mut judged, replayed);
         if let Some(case) = check::explain(scene) {
             let seen = crate::run::run(arena, std::slice::from_ref(&case), &|_| ()).await?;
@@ -496,6 +506,15 @@ impl Harness {
             progress,
         )
         .await?;
+        let further = self
+            .judge_further(
+                server,
+                databases,
+                (&ground, &sources),
+                &mut judged,
+                progress,
+            )
+            .await?;
         let mut report = self.facts(server, &ground);
         report.schema.queries = sources.queries.len();
         remarks.extend(assemble::unmet(&coverage));
@@ -504,6 +523,9 @@ impl Harness {
         assemble::fill(&mut report, judged, &ground.migrations, scene, server);
         report.remarks.extend(remarks);
         acquitted.tell(&mut report);
+        for acquitted in further {
+            acquitted.tell(&mut report);
+        }
         sources.tell(&mut report);
         let major = report.major().to_owned();
         for case in &mut report.inconclusive {
@@ -513,153 +535,10 @@ impl Harness {
         report.explained = explained();
         report.sources = place::sources(&report);
         if self.settings.run.keep {
-            report.kept = kept(server, &ground, databases.owner());
+            report.kept = facts::kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
     }
-
-    /// What the report says of server, schema and rows.
-    fn facts(&self, server: &Server, ground: &Ground) -> Report {
-        let schema = schema_facts(
-            &ground.schema.catalog,
-            &ground.schema.tenancy,
-            ground.migrations.describe(),
-        );
-        Report {
-            seed: ground.seed.to_string(),
-            server: ServerFacts {
-                kind: server.kind().to_owned(),
-                version: server.version().to_owned(),
-                chosen: server.chosen().to_owned(),
-            },
-            schema,
-            dataset: DatasetFacts {
-                organisations: ground.worlds.tenants.len(),
-                rows: ground
-                    .worlds
-                    .seeded()
-                    .iter()
-                    .flat_map(|dataset| dataset.values())
-                    .map(|rows| rows.rows.len())
-                    .sum(),
-            },
-            timings: ground.timings,
-            deny_weakness: self.settings.run.deny_weakness,
-            ..Report::default()
-        }
-    }
-
-    pub(crate) fn migrations(&self) -> Result<MigrationSet> {
-        let migrate = &self.settings.migrate;
-        let mut set = if let Some(command) = &migrate.command {
-            let tool = Tool {
-                command: command.clone(),
-                folder: migrate.folder.clone(),
-                session: migrate.session.clone(),
-            };
-            MigrationSet::by_tool(tool, migrate.path.as_deref())
-        } else {
-            let reading = Reading {
-                convention: migrate.convention.clone(),
-                placeholders: migrate.placeholders.clone(),
-            };
-            let path = migrate.required_path();
-            let path = path.map_err(|message| {
-                let tool = crate::migration::in_project(&migrate.folder);
-                Error::Usage(tool.unwrap_or(message))
-            })?;
-            MigrationSet::read_as(path, &reading)?
-        };
-        set.stub(&migrate.stub_roles, migrate.supabase);
-        set.limit = migrate.limit(self.settings.run.timeout);
-        Ok(set)
-    }
-
-    pub(crate) fn request(&self) -> Result<ServerRequest> {
-        let run = &self.settings.run;
-        let version = match run.postgres.as_slice() {
-            [] => None,
-            [one] => Some(*one),
-            _ => {
-                return Err(Error::Usage(
-                    "several versions at once are for the checks alone: name one by --postgres"
-                        .to_owned(),
-                ));
-            }
-        };
-        Ok(ServerRequest {
-            choice: run.server.parse::<ServerChoice>()?,
-            version,
-            image: run.image.clone(),
-            pg_bin: run.pg_bin.clone(),
-            records: run.record,
-        })
-    }
-
-    /// The catalog, with the user's own values.
-    async fn catalog(&self, connection: &mut PgConnection) -> Result<Catalog> {
-        let mut catalog = crate::introspect::introspect(connection).await?;
-        let mut values = self.settings.generate.clone();
-        if let Some(own) = &self.values {
-            for column in catalog.columns() {
-                let given = own.0(&column);
-                if !given.is_empty() {
-                    values.columns.insert(column, given);
-                }
-            }
-        }
-        catalog
-            .give_samples(&values)
-            .map_err(|message| self.misconfigured(message))?;
-        Ok(catalog)
-    }
-
-    fn misconfigured(&self, message: String) -> Error {
-        Error::Configuration {
-            place: self
-                .settings
-                .file
-                .as_deref()
-                .unwrap_or(Path::new("the command line"))
-                .display()
-                .to_string(),
-            message,
-        }
-    }
-}
-
-/// What a schema holds.
-fn schema_facts(catalog: &Catalog, tenancy: &Tenancy, migrations: String) -> SchemaFacts {
-    let tables: Vec<_> = catalog.roots().collect();
-    let mut schema = SchemaFacts {
-        tables: tables.len(),
-        columns: tables.iter().map(|table| table.columns.len()).sum(),
-        foreign_keys: tables.iter().map(|table| table.foreign_keys.len()).sum(),
-        policies: tables.iter().map(|table| table.policies.len()).sum(),
-        migrations,
-        ..SchemaFacts::default()
-    };
-    for class in tenancy.classes.values() {
-        *schema.classes.entry(class.word().to_owned()).or_default() += 1;
-    }
-    schema.scoped = schema.classes.get("scoped").copied().unwrap_or(0);
-    schema
-}
-
-/// What the checks look for, by their ids.
-pub(crate) fn explained() -> BTreeMap<&'static str, Explained> {
-    let pages = check::ALL.iter().map(|check| check.page());
-    let explained = pages.map(|page| {
-        let why = page.why.replace('\n', " ");
-        (
-            page.id,
-            Explained {
-                title: page.title.to_owned(),
-                why,
-            },
-        )
-    });
-    explained.collect()
 }
 
 /// Loads the rows of the seeded database.
@@ -676,30 +555,4 @@ async fn load_seeded(
 /// Milliseconds since then.
 fn since(then: Instant) -> u64 {
     u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// How to open the kept database.
-fn kept(server: &Server, ground: &Ground, owner: &Login) -> Vec<String> {
-    let url = server.url(server.administrator(), &ground.seeded);
-    let mut lines = vec![format!("psql '{url}'")];
-    if owner.role != server.administrator().role {
-        lines.push(format!(
-            "psql '{}'  # as the owner",
-            server.url(owner, &ground.seeded)
-        ));
-    }
-    if let (Some(application), Some(access)) = (&ground.application, &ground.schema.tenancy.access)
-    {
-        lines.push(format!(
-            "psql '{}'  # as the application",
-            server.url(application, &ground.seeded)
-        ));
-        let tenant = ground.worlds.acting_tenant();
-        for sql in access.statements(tenant) {
-            lines.push(format!(
-                "  BEGIN; {sql};  -- the acting organisation's context"
-            ));
-        }
-    }
-    lines
 }

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::check::Scene;
-use crate::migration::{MigrationSet, ObjectKind};
+use crate::migration::{Definitions, ObjectKind};
 use crate::model::{Finding, Place, RelationName, Report, Severity, Table, printed};
 
 /// Bytes of a file that are kept to show lines of.
 const MOST_SHOWN: u64 = 4 << 20;
 
 /// The place of a finding's object, where its text can be found.
-pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>) -> Option<Place> {
+pub(super) fn of(
+    finding: &Finding,
+    migrations: &Definitions<'_>,
+    scene: Scene<'_>,
+) -> Option<Place> {
     if let Some(query) = scene
         .queries
         .iter()
@@ -39,7 +43,11 @@ pub(super) fn of(finding: &Finding, migrations: &MigrationSet, scene: Scene<'_>)
         let (table, column) = sequence.feeds.first()?;
         return migrations.locate(ObjectKind::Column, table, column);
     }
-    scene.catalog.roots().find_map(|table| {
+    let mut near = scene
+        .catalog
+        .roots()
+        .filter(|table| finding.object.starts_with(&table.name.to_string()));
+    near.find_map(|table| {
         let (kind, name) = part(table, &finding.object)?;
         migrations.locate(kind, &table.name, &name)
     })

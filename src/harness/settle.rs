@@ -1,6 +1,6 @@
 //! Worlds that the server accepts: what it refuses is made anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
@@ -32,7 +32,7 @@ pub(super) async fn settle(
 ) -> Result<(Worlds, Genes)> {
     let generator = Generator::new(ground);
     let mut reasons: BTreeMap<RelationName, String> = BTreeMap::new();
-    let mut stuck: BTreeMap<RelationName, (String, u32)> = BTreeMap::new();
+    let mut stuck = Stuck::new();
     for round in 0..ROUNDS {
         let mut worlds = generator.decode(&genes);
         execute(connection, "BEGIN").await?;
@@ -55,7 +55,14 @@ pub(super) async fn settle(
             worlds.satisfied = generator.satisfied(&worlds);
             return Ok((worlds, genes));
         }
-        let hopeless = hopeless(&refused, ground, &worlds, &mut stuck);
+        let endless = refused.iter().filter(|(_, message)| is_endless(message));
+        let mut given_up: BTreeSet<RelationName> =
+            endless.map(|(key, _)| key.table.clone()).collect();
+        given_up.extend(hopeless(&refused, ground, &worlds, &mut stuck));
+        for table in &given_up {
+            // Others' rows are for comparing: without the acting tenant's there is nothing to compare.
+            genes.dropped.extend(all_rows(&worlds, table));
+        }
         for (key, message) in refused {
             // Towards the end what is refused is given up at once, so that the others get their chance.
             let patience = if round > ROUNDS / 4 * 3 {
@@ -66,7 +73,7 @@ pub(super) async fn settle(
             reasons.insert(key.table.clone(), message);
             let salt = genes.salts.entry(key.clone()).or_default();
             *salt += 1;
-            if *salt >= patience || hopeless.contains(&key.table) {
+            if *salt >= patience {
                 genes.dropped.insert(key);
             } else if *salt == FELLOWS {
                 others_anew(&mut genes, &key, &worlds);
@@ -81,6 +88,31 @@ pub(super) async fn settle(
         "no rows could be made that the server accepts; it said: {}",
         said.join("; ")
     )))
+}
+
+/// The rows of a table in all worlds.
+fn all_rows(worlds: &Worlds, table: &RelationName) -> Vec<RowKey> {
+    let common = [
+        (Part::Shared, 0, &worlds.shared),
+        (Part::Acting, 0, &worlds.acting),
+    ];
+    let spare = worlds.spares.iter().enumerate();
+    let spare = spare.map(|(tenant, dataset)| (Part::Spare, tenant, dataset));
+    let others = worlds.others.iter().flat_map(|(kind, datasets)| {
+        let datasets = datasets.iter().enumerate();
+        datasets.filter_map(|(number, dataset)| Some((Part::of(*kind)?, number + 1, dataset)))
+    });
+    let all = common.into_iter().chain(spare).chain(others);
+    all.flat_map(|(part, tenant, dataset)| {
+        let rows = dataset.get(table).into_iter();
+        rows.flat_map(|rows| &rows.numbers).map(move |row| RowKey {
+            table: table.clone(),
+            part,
+            tenant,
+            row: *row,
+        })
+    })
+    .collect()
 }
 
 /// How often a row is made anew: spare rows and the twins that have no model are there for more, not for all.
@@ -129,38 +161,51 @@ const SAME_WORDS: u32 = 10;
 /// Where values were looked for already and none was found.
 const FEW_WORDS: u32 = 1;
 
-/// Tables of which all of the acting tenant's rows were refused again and again, and what values may mend for longer.
+/// A table whose rows are refused for so many reasons by turns is refused for one: a trigger asks for more than one thing.
+const REASONS: usize = 3;
+
+/// Of tables whose rows were all refused: for which reasons, and how often on end.
+type Stuck = BTreeMap<RelationName, (BTreeSet<String>, u32)>;
+
+/// Tables of which all of the acting tenant's rows, or all shared ones, were refused again and again, and what values may
+/// mend for longer.
 fn hopeless(
     refused: &[(RowKey, String)],
     ground: Ground<'_>,
     worlds: &Worlds,
-    stuck: &mut BTreeMap<RelationName, (String, u32)>,
+    stuck: &mut Stuck,
 ) -> Vec<RelationName> {
     let mut tables: BTreeMap<&RelationName, Vec<&String>> = BTreeMap::new();
     for (key, message) in refused {
-        if key.part == Part::Acting {
+        if matches!(key.part, Part::Acting | Part::Shared) {
             tables.entry(&key.table).or_default().push(message);
         }
     }
     stuck.retain(|table, _| tables.contains_key(table));
     let mut found = Vec::new();
     for (table, messages) in tables {
-        let all = worlds.acting.get(table).map_or(0, |rows| rows.rows.len());
+        let made = [&worlds.acting, &worlds.shared].map(|dataset| dataset.get(table));
+        let all: usize = made.into_iter().flatten().map(|rows| rows.rows.len()).sum();
         let values = ["check constraint", "duplicate key", "conflicting key"];
-        let often = values.iter().any(|words| messages[0].contains(words));
+        let may_help = |message: &&String| values.iter().any(|words| message.contains(words));
         let first = messages[0];
-        let same = messages.len() == all && messages.iter().all(|message| *message == first);
-        let (before, times) = stuck.entry(table.clone()).or_default();
-        *times = if same && before == first {
-            *times + 1
+        let (reasons, times) = stuck.entry(table.clone()).or_default();
+        let mut known = reasons.clone();
+        known.extend(messages.iter().map(|message| without_values(message)));
+        if messages.len() == all && known.len() <= REASONS {
+            *times += u32::from(!reasons.is_empty());
+            *reasons = known;
         } else {
-            0
-        };
-        before.clone_from(first);
+            *times = 0;
+            *reasons = messages
+                .iter()
+                .map(|message| without_values(message))
+                .collect();
+        }
         let patience = match ground.pools.unmet(table) {
             Some(_) => FEW_WORDS,
             None if is_taken(ground, table, first) => FEW_WORDS,
-            None if often => 2 * SAME_WORDS,
+            None if messages.iter().any(may_help) => 2 * SAME_WORDS,
             None => SAME_WORDS,
         };
         if *times >= patience {
@@ -168,6 +213,17 @@ fn hopeless(
         }
     }
     found
+}
+
+fn is_endless(message: &str) -> bool {
+    message.starts_with(Refused::TOO_LONG)
+}
+
+/// A message without what a trigger may say of the row: words with digits, as dates and ids are.
+fn without_values(message: &str) -> String {
+    let words = message.split_whitespace();
+    let words = words.filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The server has a row of each parent already, as a trigger of the parent makes it: no other values help.
@@ -222,6 +278,10 @@ async fn judge(
     for refused in load(connection, layout, &common.map(|(_, dataset)| dataset)).await? {
         let (part, dataset) = common[refused.dataset];
         found.extend(keys(&refused, part, 0, dataset));
+    }
+    if found.iter().any(|(_, message)| is_endless(message)) {
+        // Others' rows would take as long; without these there is nothing to compare them with.
+        return Ok(found);
     }
     // What others' rows refer to is their own: they are judged also where some of the common ones are refused.
     execute(connection, "SAVEPOINT common").await?;
@@ -307,4 +367,19 @@ fn keys(refused: &Refused, part: Part, tenant: usize, dataset: &Dataset) -> Vec<
             Some((key, refused.message.clone()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn what_a_trigger_says_of_each_row_is_one_reason() {
+        let said = |date| without_values(&format!("Entered into a closed period: {date}"));
+        assert_eq!(said("2026-07-05"), said("2027-01-31"));
+        assert_ne!(
+            said("2026-07-05"),
+            without_values("The period is open: 2026-07-05")
+        );
+    }
 }

@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::generate::{Ground, Pools, Seed, Trials};
 use crate::load;
 
+/// A hundred candidates take milliseconds.
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '5s'";
+
 /// Tries values for every table that wants it; as many for each as are `enough`.
 pub(super) async fn pools(
     connection: &mut PgConnection,
@@ -17,7 +20,7 @@ pub(super) async fn pools(
     let mut pools = Pools::default();
     let trials = Trials::new(ground);
     // A function of the user's own may never end.
-    execute(connection, "BEGIN; SET LOCAL statement_timeout = '30s'").await?;
+    execute(connection, BEGIN).await?;
     for mut trial in trials.each(seed, enough) {
         if !load::ask(connection, trial.question()).await? {
             continue;
@@ -27,7 +30,11 @@ pub(super) async fn pools(
             if candidates.is_empty() {
                 break;
             }
-            let said = load::judge(connection, trial.question(), &candidates).await?;
+            let Some(said) = load::judge(connection, trial.question(), &candidates).await? else {
+                execute(connection, "ROLLBACK").await?;
+                execute(connection, BEGIN).await?;
+                break;
+            };
             trial.learn(&candidates, said);
         }
         trial.end(&mut pools);

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use super::{Harness, schema_facts, since};
+use super::facts::schema_facts;
+use super::{Harness, since};
 use crate::database::{connect, execute};
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Access, Catalog, Finding, Report, ServerFacts, Tenancy, Timings};

@@ -38,21 +38,23 @@ pub async fn ask(connection: &mut PgConnection, question: &Question) -> Result<b
 
 /// What the server says of candidates for the question that was asked last; `None` where a value is none of its type.
 ///
+/// Nothing where that takes too long: then the transaction is at its end.
+///
 /// # Errors
-/// [`crate::Error::Database`] where the connection is lost, or the server takes too long.
+/// [`crate::Error::Database`] where the connection is lost.
 pub async fn judge(
     connection: &mut PgConnection,
     question: &Question,
     candidates: &[Candidate],
-) -> Result<Vec<Option<Judgement>>> {
+) -> Result<Option<Vec<Option<Judgement>>>> {
     let width = question.columns.len();
     let given: Vec<String> = (1..=width + 1).map(|n| format!("c{n}")).collect();
-    let lists: Vec<String> = (1..=width).map(|n| format!("${n}::text[]")).collect();
+    let mut lists: Vec<String> = (1..=width).map(|n| format!("${n}::text[]")).collect();
+    lists.push(format!("${}::int[]", width + 1));
     let sql = format!(
-        "SELECT {NAME}({0}) FROM unnest({1}, ${2}::int[]) WITH ORDINALITY u({0}, number) ORDER BY number",
+        "SELECT {NAME}({0}) FROM unnest({1}) WITH ORDINALITY u({0}, number) ORDER BY number",
         given.join(", "),
         lists.join(", "),
-        width + 1,
     );
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     for column in 0..width {
@@ -64,15 +66,15 @@ pub async fn judge(
         setting.and_then(std::result::Result::ok)
     });
     let query = query.bind(settings.collect::<Vec<Option<i32>>>());
-    let rows = connection.fetch_all(query).await;
-    let rows = rows.doing("try values for CHECKs")?;
-    rows.iter()
-        .zip(candidates)
-        .map(|(row, candidate)| {
-            let said: Option<Vec<Cell>> = row.try_get(0).doing("try values for CHECKs")?;
-            Ok(said.map(|said| judgement(said, candidate)))
-        })
-        .collect()
+    let rows = match connection.fetch_all(query).await {
+        Err(error) if super::took_too_long(&error) => return Ok(None),
+        rows => rows.doing("try values for CHECKs")?,
+    };
+    let said = rows.iter().zip(candidates).map(|(row, candidate)| {
+        let said: Option<Vec<Cell>> = row.try_get(0).doing("try values for CHECKs")?;
+        Ok(said.map(|said| judgement(said, candidate)))
+    });
+    Ok(Some(said.collect::<Result<_>>()?))
 }
 
 fn judgement(mut said: Vec<Cell>, candidate: &Candidate) -> Judgement {
@@ -137,15 +139,12 @@ fn function(question: &Question) -> String {
             condition.expression
         );
     }
-    let names: Vec<String> = columns
+    let names = columns
         .iter()
-        .map(|(name, _)| format!("{}::text", quoted(name)))
-        .collect();
-    let _ = write!(
-        body,
-        "RETURN ARRAY[watertight_held, {}];\nEND;\nEND",
-        names.join(", ")
-    );
+        .map(|(name, _)| format!("{}::text", quoted(name)));
+    let held = std::iter::once("watertight_held".to_owned());
+    let names: Vec<String> = held.chain(names).collect();
+    let _ = write!(body, "RETURN ARRAY[{}];\nEND;\nEND", names.join(", "));
     format!(
         "CREATE FUNCTION {NAME}({}int) RETURNS text[] LANGUAGE plpgsql AS {}",
         "text, ".repeat(columns.len()),

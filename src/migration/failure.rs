@@ -45,7 +45,7 @@ pub(super) fn refused(file: &Path, statement: &Statement, error: sqlx::Error) ->
             let _ = write!(message, "\n  {label}: {part}");
         }
     }
-    if let Some(hint) = hint(refusal) {
+    if let Some(hint) = hint(refusal, &statement.text) {
         let _ = write!(message, "\n  {hint}");
     }
     MigrationError {

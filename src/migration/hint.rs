@@ -18,8 +18,12 @@ const SUPABASE: [&str; 9] = [
 ];
 
 /// What to do about a refusal, where that is known.
-pub(super) fn hint(refusal: &PgDatabaseError) -> Option<String> {
+pub(super) fn hint(refusal: &PgDatabaseError, statement: &str) -> Option<String> {
     let message = refusal.message();
+    let newer = super::newer::newer(refusal.code(), message, statement);
+    if newer.is_some() {
+        return newer;
+    }
     let quoted = || message.split('"').nth(1).unwrap_or_default();
     let text = match refusal.code() {
         "25001" => "to run the file without a transaction: `-- no-transaction` as its first line, or as its convention has \
@@ -48,6 +52,10 @@ pub(super) fn hint(refusal: &PgDatabaseError) -> Option<String> {
         ),
         "42501" if message.contains("create extension") => {
             "the extension wants a superuser: --migrate-as superuser runs the migrations as one".to_owned()
+        }
+        "42501" if message.contains("is a system trigger") => {
+            "only a superuser turns the triggers of foreign keys off: --migrate-as superuser runs the migrations as one"
+                .to_owned()
         }
         "42501" if message.contains("superuser") || message.contains("must be owner of schema public") => {
             "migrations run as an owner who is no superuser; --migrate-as superuser runs them as one".to_owned()

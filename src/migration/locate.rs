@@ -1,7 +1,9 @@
 //! Finds the statement of a [`MigrationSet`] that made an object, so that a finding can name file and line.
 
+use std::collections::BTreeMap;
+
 use super::definition::{Head, skip};
-use super::set::MigrationSet;
+use super::set::{Migration, MigrationSet};
 use crate::model::{Place, RelationName, Statement, Token};
 
 /// What kind of object is looked for.
@@ -36,6 +38,47 @@ impl MigrationSet {
     /// unqualified name is taken to mean any schema.
     #[must_use]
     pub fn locate(&self, kind: ObjectKind, relation: &RelationName, name: &str) -> Option<Place> {
+        self.definitions().locate(kind, relation, name)
+    }
+
+    /// What its statements define, for whoever looks for many objects.
+    pub(crate) fn definitions(&self) -> Definitions<'_> {
+        let mut of: BTreeMap<String, Vec<Defining<'_>>> = BTreeMap::new();
+        for migration in &self.migrations {
+            for statement in &migration.script {
+                let Some(head) = Head::read(statement) else {
+                    continue;
+                };
+                let on = if head.table.is_empty() {
+                    &head.name
+                } else {
+                    &head.table
+                };
+                if let Some(relation) = on.last().cloned() {
+                    of.entry(relation)
+                        .or_default()
+                        .push((migration, statement, head));
+                }
+            }
+        }
+        Definitions(of)
+    }
+}
+
+/// A statement that defines something, and its migration.
+type Defining<'a> = (&'a Migration, &'a Statement, Head<'a>);
+
+/// The statements that define something, in their order, by the table, view or function that they are about.
+pub(crate) struct Definitions<'a>(BTreeMap<String, Vec<Defining<'a>>>);
+
+impl Definitions<'_> {
+    /// As [`MigrationSet::locate`].
+    pub(crate) fn locate(
+        &self,
+        kind: ObjectKind,
+        relation: &RelationName,
+        name: &str,
+    ) -> Option<Place> {
         let wanted = Wanted {
             kind,
             relation,
@@ -49,13 +92,16 @@ impl MigrationSet {
     }
 
     fn last(&self, wanted: &Wanted<'_>) -> Option<Place> {
-        self.migrations.iter().rev().find_map(|migration| {
-            migration.script.iter().rev().find_map(|statement| {
-                let offset = wanted.offset_in(statement)?;
-                Some(Place {
-                    file: migration.file.display().to_string(),
-                    line: statement.line_at(offset),
-                })
+        let about = match wanted.kind {
+            ObjectKind::Role => wanted.name,
+            _ => &wanted.relation.name,
+        };
+        let about = self.0.get(about)?;
+        about.iter().rev().find_map(|(migration, statement, head)| {
+            let offset = wanted.offset_in(head)?;
+            Some(Place {
+                file: migration.file.display().to_string(),
+                line: statement.line_at(offset),
             })
         })
     }
@@ -70,8 +116,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Where in the statement, in bytes, the object is made.
-    fn offset_in(&self, statement: &Statement) -> Option<usize> {
-        let head = Head::read(statement)?;
+    fn offset_in(&self, head: &Head<'_>) -> Option<usize> {
         let named = head.name.last().is_some_and(|name| name == self.name);
         let found = |yes: bool| yes.then_some(0);
         match (self.kind, head.kind.as_str()) {

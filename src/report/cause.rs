@@ -13,7 +13,22 @@ pub(super) struct Cause<'a> {
     shared: Option<&'a str>,
 }
 
-impl Cause<'_> {
+impl<'a> Cause<'a> {
+    /// The check of its first finding.
+    pub(super) fn check(&self) -> &'a str {
+        self.findings.first().map_or("", |finding| finding.check)
+    }
+
+    /// What it is called in a list of causes: what is needed by how many, or the one object.
+    pub(super) fn short(&self) -> String {
+        if let [one] = self.findings.as_slice() {
+            return one.object.clone();
+        }
+        let title = self.title();
+        let rest = title.split_once(": ").map(|(_, rest)| rest.to_owned());
+        rest.unwrap_or(title)
+    }
+
     /// The worst of its findings.
     pub(super) fn severity(&self) -> Severity {
         let severities = self.findings.iter().map(|finding| finding.severity);

@@ -1,11 +1,9 @@
 //! The lines of a file around a place, with a mark below what is meant.
 
+use super::lines::{WIDEST, is_near};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
 };
-
-/// A line that is longer is no line to show: a file that a program wrote.
-const WIDEST: usize = 240;
 
 /// Draws the lines around one of a file, counted from 1, with a mark below a word of it, else below all of it. `None`
 /// where the file has no such line, or one that nobody could read.
@@ -18,7 +16,7 @@ pub(crate) fn excerpt(
 ) -> Option<String> {
     let lines = text.split_inclusive('\n');
     let start: usize = lines.clone().take(line.checked_sub(1)?).map(str::len).sum();
-    let near = |number: usize| (line.saturating_sub(2)..=line).contains(&number);
+    let near = |index: usize| is_near(index + 1, line);
     let shown = lines
         .clone()
         .enumerate()

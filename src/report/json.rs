@@ -123,6 +123,7 @@ fn finding(report: &Report, finding: &Finding) -> Value {
         "sqlstate": finding.sqlstate,
         "file": place.map(|place| place.file.clone()),
         "line": place.map(|place| place.line),
+        "excerpt": super::lines::around(report, finding),
         "difference": finding.difference,
         "fix": finding.fix,
         "accepted": finding.accepted,

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::Renderer;
 use super::cause::{Cause, causes};
 use super::difference::{differences, name};
+use super::fold::{self, Folds};
 use super::markup::escaped;
 use super::page::{count, grouped, one_line};
 use super::summary::summary;
@@ -39,10 +40,14 @@ impl Renderer for Markdown {
         document.add(&facts(report));
         document.add(&checks(report));
         // The longest comes last: what is left out where there is no room is the end of it.
-        for cause in causes(report, Severity::Weakness) {
-            document.add(&finding(report, &cause));
+        let found = causes(report, Severity::Weakness);
+        for told in Folds::of(report, &found).told(&found) {
+            match told.as_slice() {
+                [cause] => document.add(&finding(report, cause)),
+                several => document.add(&folded(report, several)),
+            }
         }
-        for case in report.inconclusive.iter().filter(|case| !case.accepted) {
+        for case in fold::unsure(report) {
             document.add(&format!(
                 "\n**inconclusive**: {} on {}: {}\n",
                 case.check,
@@ -149,6 +154,27 @@ fn checks(report: &Report) -> String {
             grouped(tally.not_applicable)
         );
     }
+    text
+}
+
+/// The causes of a check that has too many to tell each: the largest by name, and the first in full.
+fn folded(report: &Report, causes: &[&Cause<'_>]) -> String {
+    let Some(first) = causes.first() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\n<details><summary><b>{}</b>: {}</summary>\n\n",
+        first.severity(),
+        escaped(&one_line(&fold::title(report, causes)))
+    );
+    for cause in causes.iter().take(fold::NAMED) {
+        let _ = writeln!(text, "- {}", code(&cause.short()));
+    }
+    if let Some(more) = fold::more(causes.len()) {
+        let _ = writeln!(text, "- {more}, in the other reports");
+    }
+    text.push_str(&finding(report, first));
+    text.push_str("</details>\n");
     text
 }
 

@@ -122,7 +122,9 @@ fn add(merged: &mut Report, run: &Report) {
         }
     }
     merged.texts.extend(run.texts.clone());
-    merged.sources.extend(run.sources.clone());
+    for (file, text) in &run.sources {
+        super::lines::join(&mut merged.sources, file, text);
+    }
     merged.kept.extend(run.kept.clone());
 }
 

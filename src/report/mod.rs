@@ -7,12 +7,14 @@ mod cause;
 mod difference;
 #[cfg(feature = "cli")]
 mod excerpt;
+mod fold;
 mod github;
 #[cfg(feature = "reports")]
 mod html;
 mod json;
 #[cfg(feature = "reports")]
 mod junit;
+mod lines;
 #[cfg(feature = "reports")]
 mod markdown;
 #[cfg(feature = "reports")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::lines::{self, Line};
 use crate::model::{
     Actor, Attacked, Coverage, DatasetFacts, Finding, Inconclusive, Means, Mistake, Place, Report,
     Satisfied, SchemaFacts, ServerFacts, Severity, Shard, Tally, Timings, UnmetBranch,
@@ -129,6 +130,8 @@ struct OneFinding {
     #[serde(default)]
     line: Option<usize>,
     #[serde(default)]
+    excerpt: Vec<Line>,
+    #[serde(default)]
     fix: String,
     #[serde(default)]
     accepted: bool,
@@ -239,6 +242,9 @@ impl Document {
         for mut finding in self.findings {
             if let Some(text) = finding.query.take() {
                 report.texts.insert(finding.object.clone(), text);
+            }
+            if let Some(file) = &finding.file {
+                lines::enter(&mut report.sources, file, &finding.excerpt);
             }
             report.findings.push(finding.finding(&id)?);
         }

@@ -518,3 +518,47 @@ fn findings_that_one_statement_mends_are_told_together() {
         "{text}"
     );
 }
+
+#[test]
+fn a_check_with_many_causes_is_one_entry() {
+    let mut report = leaked();
+    let leak = report.findings[0].clone();
+    for number in 0..50 {
+        let mut leak = leak.clone();
+        leak.object = format!("a.t{number}.fkey");
+        leak.fix = format!("ALTER TABLE a.t{number} ADD UNIQUE (o, id);");
+        report.findings.push(leak);
+    }
+    let text = render(&report, "text", false).unwrap();
+    let entries = text.lines().filter(|line| line.starts_with("leak: "));
+    let entries: Vec<&str> = entries.collect();
+    assert_eq!(entries.len(), 1, "{text}");
+    assert!(entries[0].contains("findings"), "{text}");
+    assert!(text.contains("more: --report html=report.html"), "{text}");
+}
+
+#[test]
+fn a_report_from_json_shows_the_lines_too() {
+    let mut report = leaked();
+    let lines: Vec<String> = (1..=9).map(|line| format!("line {line}")).collect();
+    let file = report.findings[0].place.as_ref().unwrap().file.clone();
+    report.sources.insert(file.clone(), lines.join("\n"));
+    let json = render(&report, "json", false).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let excerpt = value["findings"][0]["excerpt"].as_array().unwrap();
+    assert_eq!(excerpt.len(), 3, "{json}");
+    assert_eq!(excerpt[1]["text"], "line 7");
+    let known = |id: &str| {
+        let all = [
+            "cross-tenant-reference",
+            "reference",
+            "unique",
+            "uuid",
+            "policy",
+        ];
+        all.into_iter().find(|known| *known == id)
+    };
+    let again = read(&json, &known).unwrap();
+    assert_eq!(again.sources[&file].lines().nth(6), Some("line 7"));
+    assert_eq!(render(&again, "json", false).unwrap(), json);
+}

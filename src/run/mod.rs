@@ -73,6 +73,9 @@ impl<'a> Arena<'a> {
 /// An attempt: the numbers of its case and of itself within it.
 type Place = (usize, usize);
 
+/// The object of a case, and an attempt on it.
+type Trying<'a> = (&'a str, &'a Attempt);
+
 /// A stage that loses its connection so often is given up: what its other attempts would say is not known.
 const RECONNECTS: usize = 3;
 
@@ -87,11 +90,11 @@ pub async fn run(
 ) -> Result<Vec<Vec<Observation>>> {
     let mut groups: BTreeMap<(Login, Stage, bool), Vec<Place>> = BTreeMap::new();
     // Cases share controls. As everything is rolled back, what was tried once need not be tried again.
-    let mut first: HashMap<Trying<'_>, Place> = HashMap::new();
+    let mut first: HashMap<Told<'_>, Place> = HashMap::new();
     let mut again: Vec<(Place, Place)> = Vec::new();
     for (c, case) in cases.iter().enumerate() {
         for (a, attempt) in case.attempts.iter().enumerate() {
-            match first.entry(trying(attempt)) {
+            match first.entry(told(attempt)) {
                 Entry::Occupied(before) => again.push((*before.get(), (c, a))),
                 Entry::Vacant(new) => {
                     new.insert((c, a));
@@ -105,7 +108,7 @@ pub async fn run(
     let of = |places: &[Place]| {
         places
             .iter()
-            .map(|(c, a)| &cases[*c].attempts[*a])
+            .map(|(c, a)| (cases[*c].object.as_str(), &cases[*c].attempts[*a]))
             .collect::<Vec<_>>()
     };
     let tell = |session, stage, places: &[Place]| progress(&describe(session, stage, places.len()));
@@ -187,9 +190,9 @@ pub async fn run(
 }
 
 /// All of an attempt that what is observed depends on.
-type Trying<'a> = (Login, Stage, &'a Context, &'a [String], Option<&'a str>);
+type Told<'a> = (Login, Stage, &'a Context, &'a [String], Option<&'a str>);
 
-fn trying(attempt: &Attempt) -> Trying<'_> {
+fn told(attempt: &Attempt) -> Told<'_> {
     (
         attempt.session,
         attempt.stage,
@@ -231,13 +234,14 @@ impl Owner {
         &mut self,
         arena: &Arena<'_>,
         stage: Stage,
-        attempts: Vec<&Attempt>,
+        attempts: Vec<Trying<'_>>,
     ) -> Result<Vec<Observation>> {
         let scripts: Vec<Script<'_>> = attempts
             .iter()
-            .map(|attempt| Script {
+            .map(|(about, attempt)| Script {
                 statements: attempt.statements.clone(),
                 witness: attempt.witness.as_deref(),
+                about,
             })
             .collect();
         let mut found = Vec::with_capacity(attempts.len());
@@ -356,10 +360,10 @@ pub async fn load_all(
 
 /// Runs attempts that begin and end transactions themselves: the owner's in one session, and the application's each in one
 /// of its own, as it is about what a session keeps.
-async fn committed(arena: &Arena<'_>, attempts: Vec<&Attempt>) -> Result<Vec<Observation>> {
+async fn committed(arena: &Arena<'_>, attempts: Vec<Trying<'_>>) -> Result<Vec<Observation>> {
     let mut found = Vec::with_capacity(attempts.len());
     let mut owner: Option<PgConnection> = None;
-    for attempt in attempts {
+    for (_, attempt) in attempts {
         if let Stage::Beside { first, pooled } = attempt.stage {
             found.push(beside::run(arena, &attempt.statements, (first, pooled)).await?);
             continue;
@@ -402,7 +406,7 @@ async fn committed(arena: &Arena<'_>, attempts: Vec<&Attempt>) -> Result<Vec<Obs
 async fn application(
     arena: &Arena<'_>,
     unset: bool,
-    attempts: Vec<&Attempt>,
+    attempts: Vec<Trying<'_>>,
 ) -> Result<Vec<Observation>> {
     let Some(options) = &arena.application else {
         return Err(Error::Server(
@@ -411,7 +415,7 @@ async fn application(
     };
     let mut prefixes = Vec::with_capacity(attempts.len());
     let mut scripts = Vec::with_capacity(attempts.len());
-    for attempt in attempts {
+    for (about, attempt) in attempts {
         let mut statements: Vec<String> = Vec::new();
         if let (false, Context::Tenant(tenant)) = (unset, &attempt.context) {
             let access = arena.access.into_iter();
@@ -422,6 +426,7 @@ async fn application(
         scripts.push(Script {
             statements,
             witness: attempt.witness.as_deref(),
+            about,
         });
     }
     let mut found = Vec::with_capacity(scripts.len());

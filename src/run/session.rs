@@ -45,6 +45,8 @@ pub(super) struct Script<'a> {
     pub(super) statements: Vec<String>,
     /// What must be the same after them as before.
     pub(super) witness: Option<&'a str>,
+    /// The object of its case.
+    pub(super) about: &'a str,
 }
 
 impl Script<'_> {
@@ -67,10 +69,31 @@ pub(super) struct Session {
     pub(super) batches: bool,
 }
 
-/// By its `PREPARE`, each query that once took longer than a statement may or returned too many rows, in whichever session,
-/// with the code of that: each further try would take as long.
+/// What takes longer than a statement may, in whichever session: each further try would take as long.
 #[derive(Clone, Debug, Default)]
-pub struct Late(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Late(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By its `PREPARE`, each query that once took so long or returned too many rows, with the code of that.
+    queries: BTreeMap<String, String>,
+    /// How many attempts on an object took so long: a policy, a trigger or a view of it may never end.
+    objects: BTreeMap<String, usize>,
+}
+
+impl Known {
+    /// The code that a script would end with.
+    fn code(&self, script: &Script<'_>) -> Option<String> {
+        if let Some(sql) = script.prepares() {
+            return self.queries.get(sql).cloned();
+        }
+        let times = self.objects.get(script.about)?;
+        (*times >= PATIENCE).then(|| Refusal::TIMED_OUT.to_owned())
+    }
+}
+
+/// So many attempts on an object take too long before no other is made.
+const PATIENCE: usize = 2;
 
 impl Late {
     /// Learns from what a script came to.
@@ -78,26 +101,29 @@ impl Late {
         let Some(refusal) = &observation.refusal else {
             return;
         };
-        if [Refusal::TIMED_OUT, Refusal::TOO_MANY_ROWS].contains(&refusal.sqlstate.as_str())
-            && let Some(sql) = script.prepares()
-        {
-            let sqlstate = refusal.sqlstate.clone();
-            self.known().insert(sql.to_owned(), sqlstate);
+        let sqlstate = refusal.sqlstate.as_str();
+        if ![Refusal::TIMED_OUT, Refusal::TOO_MANY_ROWS].contains(&sqlstate) {
+            return;
+        }
+        let mut known = self.known();
+        if let Some(sql) = script.prepares() {
+            known.queries.insert(sql.to_owned(), sqlstate.to_owned());
+        } else if sqlstate == Refusal::TIMED_OUT {
+            *known.objects.entry(script.about.to_owned()).or_default() += 1;
         }
     }
 
-    /// What is said of an attempt of such a query.
+    /// What is said of an attempt that would take too long.
     fn said(&self, script: &Script<'_>) -> Option<Observation> {
         let known = self.known();
         // Mostly there is none, and this is asked before every message.
-        if known.is_empty() {
+        if known.queries.is_empty() && known.objects.is_empty() {
             return None;
         }
-        let sqlstate = known.get(script.prepares()?)?.clone();
-        Some(not_taken(sqlstate))
+        Some(not_taken(known.code(script)?))
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

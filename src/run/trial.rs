@@ -87,6 +87,7 @@ impl<'a> Trial<'a> {
                 let script = Script {
                     statements: attempt.statements.clone(),
                     witness: attempt.witness.as_deref(),
+                    about: "",
                 };
                 let (mut all, alive) = self.session.run(&[script]).await;
                 if !alive {

@@ -76,6 +76,34 @@ fn what_cannot_be_used_ends_with_status_2_and_says_why() {
 }
 
 #[test]
+fn shells_complete_what_the_command_line_has() {
+    let folder = Folder::new(&[]);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = watertight(&folder, &["completions", shell], &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let script = text(&output.stdout);
+        for word in ["watertight", "test-db", "write-baseline"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let script = watertight(&folder, &["completions", "bash", "--name", "xt"], &[]);
+    assert!(text(&script.stdout).contains("complete -F _xt"));
+    // The shell itself finds no fault with it, and completes by it.
+    let asked = "eval \"$SCRIPT\"; COMP_WORDS=(xt test-db --write-b); COMP_CWORD=2; _xt xt --write-b test-db; echo \"${COMPREPLY[@]}\"";
+    let answer = std::process::Command::new("bash")
+        .args(["-c", asked])
+        .env("SCRIPT", text(&script.stdout))
+        .output()
+        .unwrap();
+    assert_eq!(text(&answer.stdout).trim(), "--write-baseline");
+    let hostile = ["completions", "bash", "--name", "x; touch y"];
+    refused(
+        &watertight(&folder, &hostile, &[]),
+        &["is no command's name"],
+    );
+}
+
+#[test]
 fn help_is_no_error() {
     let folder = Folder::new(&[]);
     for arguments in [&["--help"][..], &["test-db", "--help"], &["--version"]] {

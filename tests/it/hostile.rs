@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
+
 use crate::command_line::{HELD, refused, test_db, text};
 use crate::folder::Folder;
 
@@ -99,6 +101,24 @@ fn programs_of_the_server_are_out_of_reach() {
 }
 
 #[test]
+fn what_a_superuser_alone_may_do_is_said_with_the_way_out() {
+    let folder = Folder::new(&[
+        ("migrations/1_a.sql", HELD),
+        (
+            "migrations/2_b.sql",
+            "ALTER TABLE notes DISABLE TRIGGER ALL",
+        ),
+    ]);
+    ends(
+        &folder,
+        &[],
+        &["2_b.sql:1", "42501", "--migrate-as superuser"],
+    );
+    let output = test_db(&folder, &["--migrate-as", "superuser"]);
+    assert_ne!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
 fn what_never_ends_is_ended() {
     let endless = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOOP PERFORM 1; END LOOP; END $$;\nSELECT f();";
     let folder = Folder::new(&[("migrations/1_a.sql", endless)]);
@@ -117,4 +137,52 @@ fn what_never_ends_is_ended() {
         &["--migrate-timeout", "1"],
         &["1_a.sql:3", "did not end within 1 s"],
     );
+}
+
+const ENDLESS: &str = "CREATE FUNCTION endless() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN LOOP PERFORM 1; END LOOP; END $$;\n";
+
+/// A run over the schema with this in it, in which a statement may take a second: how it ends, and what it says.
+fn with(sql: &str) -> (Option<i32>, String) {
+    let role = "CREATE ROLE app_of_endless; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app_of_endless;";
+    let folder = Folder::new(&[
+        ("schema.sql", &format!("{HELD}\n{ENDLESS}{sql};\n{role}")),
+        (
+            "watertight.toml",
+            "[access]\nrole = \"app_of_endless\"\ncontext = [\"SELECT set_config('app.o', $1, true)\"]\n",
+        ),
+    ]);
+    let started = Instant::now();
+    let output = test_db(&folder, &["--migrations", "schema.sql", "--timeout", "1"]);
+    assert!(started.elapsed() < Duration::from_mins(1), "{sql}");
+    (
+        output.status.code(),
+        text(&output.stdout) + &text(&output.stderr),
+    )
+}
+
+#[rstest]
+#[case::trigger(
+    "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM endless(); RETURN NEW; END $$; CREATE TRIGGER t BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION t()"
+)]
+#[case::check("ALTER TABLE notes ADD CHECK (endless())")]
+#[case::computed(
+    "CREATE FUNCTION e(id uuid) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN LOOP PERFORM 1; END LOOP; END $$; ALTER TABLE notes ADD slow text GENERATED ALWAYS AS (e(id)) STORED"
+)]
+fn what_keeps_rows_from_being_made_is_named(#[case] sql: &str) {
+    let (status, said) = with(sql);
+    // Policies are missing: a leak is told beside it.
+    assert!(matches!(status, Some(1 | 4)), "{said}");
+    assert!(said.contains("public.notes"), "{said}");
+    assert!(said.contains("no rows could be made for it"), "{said}");
+}
+
+#[rstest]
+#[case::policy(
+    "ALTER TABLE notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON notes USING (endless())"
+)]
+#[case::view("CREATE VIEW v AS SELECT * FROM notes WHERE endless()")]
+#[case::materialized("CREATE MATERIALIZED VIEW v AS SELECT * FROM notes WHERE endless()")]
+fn what_reads_without_end_is_bounded(#[case] sql: &str) {
+    let (status, said) = with(sql);
+    assert!(matches!(status, Some(1 | 4)), "{said}");
 }

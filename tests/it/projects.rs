@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 
-use crate::command_line::{refused, test_db, text};
+use crate::command_line::{refused, test_db, text, watertight};
 use crate::folder::Folder;
 
 /// A copy: a run leaves nothing in the repository, and a broken one is broken there alone.
@@ -59,6 +59,40 @@ fn a_project_of_each_convention_runs_as_it_is(
     assert!(shown.contains(&name), "{name} in: {shown}");
     // The key of the last table was tried: its migration was run, and nothing that undoes it.
     assert!(shown.contains("cross-tenant-reference"), "{shown}");
+}
+
+/// Conventions whose files say how they are undone.
+const UNDONE: [&str; 8] = [
+    "dbmate",
+    "Diesel",
+    "golang-migrate",
+    "goose",
+    "Hasura",
+    "node-pg-migrate",
+    "sqitch",
+    "sqlx",
+];
+
+#[rstest]
+fn migrations_of_each_convention_may_be_run_again(
+    #[files("fixtures/projects/*/watertight.toml")] settings: PathBuf,
+) {
+    let project = settings.parent().unwrap();
+    let arguments = ["migrate", "--check", "--server", "local"];
+    let output = watertight(&copy(project), &arguments, &[]);
+    let shown = text(&output.stdout);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}{error}");
+    let undone = if UNDONE.contains(&convention(project).as_str()) {
+        "held      up, down and up leaves the schema as it was, each of"
+    } else {
+        "untried   nothing undoes the migrations"
+    };
+    let again = "held      a second run applies nothing";
+    let changed = "held      a changed file is refused by its name, each of";
+    for words in [again, changed, undone] {
+        assert!(shown.contains(words), "{words} in: {shown}");
+    }
 }
 
 #[rstest]

@@ -44,13 +44,18 @@ impl Check for ActivityShowsOtherSessions {
             pooled: false,
         };
         let said = format!("SELECT {}", literal(&[SAID.0, SAID.1].concat()));
-        let statements = ["BEGIN".to_owned(), said, "COMMIT".to_owned(), seen_by("<>")];
+        let statements = [
+            "BEGIN".to_owned(),
+            said,
+            "COMMIT".to_owned(),
+            said_by_others(),
+        ];
         let attack = Attempt {
             stage: beside,
             statements: statements.into(),
             ..attempt(Purpose::Attack, "others'", Context::Unset, String::new())
         };
-        let own = attempt(Purpose::Control, "its own", Context::Unset, own());
+        let own = attempt(Purpose::Control, "its own", Context::Unset, OWN.to_owned());
         vec![Case {
             check: self.page().id,
             object: printed(&role(scene, access)),
@@ -82,19 +87,19 @@ impl Check for ActivityShowsOtherSessions {
     }
 }
 
-/// How many sessions said it: this one (`=`), or others (`<>`).
-fn seen_by(this: &str) -> String {
+/// How many others said it.
+fn said_by_others() -> String {
     format!(
-        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE pid {this} pg_catalog.pg_backend_pid() AND query LIKE '%' || {} \
-         || {} || '%'",
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND query LIKE '%' || {} || {} \
+         || '%'",
         literal(SAID.0),
         literal(SAID.1)
     )
 }
 
-fn own() -> String {
-    format!("{} /* {}{} */", seen_by("="), SAID.0, SAID.1)
-}
+/// Whether the session sees this very statement. It doesn't say the text: sessions of its role would see that.
+const OWN: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() AND query LIKE \
+                   '%pg_stat_activity%'";
 
 /// The role that is to blame: where each tenant has one of its own, what these are members of.
 fn role(scene: Scene<'_>, access: &Access) -> String {

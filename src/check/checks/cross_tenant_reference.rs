@@ -86,7 +86,7 @@ impl Check for CrossTenantReference {
         let verdict = subject.judge(case, seen);
         match verdict {
             Verdict::Leaked(_) if way == Way::Insert => subject
-                .then_delete(case)
+                .then_delete(case, seen)
                 .map_or(verdict, |case| Verdict::FollowUp(Box::new(case))),
             Verdict::Held(_) | Verdict::Leaked(_) | Verdict::FollowUp(_) => verdict,
             _ if reference::opposites(scene, table, key)
@@ -159,7 +159,8 @@ impl Subject<'_> {
                         format!("refused by {what} ({})", refusal.sqlstate)
                     });
                 }
-                (Some(refusal), _) | (None, Some(refusal)) => failed.push(refusal.clone()),
+                (Some(refusal), _) => failed.push(("control", refusal.clone())),
+                (None, Some(refusal)) => failed.push(("attack", refusal.clone())),
                 (None, None) if control.affected(Way::writes_at(attack)) > 0 => {
                     held.get_or_insert("no row was changed".to_owned());
                 }
@@ -173,7 +174,7 @@ impl Subject<'_> {
             !failed.is_empty()
                 && failed
                     .iter()
-                    .all(|refusal| codes.contains(&refusal.sqlstate.as_str()))
+                    .all(|(_, refusal)| codes.contains(&refusal.sqlstate.as_str()))
         };
         // A key that closes a circle: what it refers to is made after the row itself.
         let circle = self.scene.worlds.late.get(&self.table.name);
@@ -191,13 +192,13 @@ impl Subject<'_> {
             );
         }
         match failed.first() {
-            Some(first) if all(&BY_DESIGN) => Verdict::NotApplicable(format!(
+            Some((_, first)) if all(&BY_DESIGN) => Verdict::NotApplicable(format!(
                 "no such {} is accepted at all: {}",
                 self.way.word(),
                 first.message
             )),
-            Some(first) => Verdict::Inconclusive(format!(
-                "the control {} did not work: {} (SQLSTATE {})",
+            Some((which, first)) => Verdict::Inconclusive(format!(
+                "the {which} by {} did not work: {} (SQLSTATE {})",
                 self.way.word(),
                 first.message,
                 first.sqlstate
@@ -334,8 +335,15 @@ impl Subject<'_> {
     }
 
     /// The attack that worked, and then the DELETE of what the row refers to.
-    fn then_delete(self, case: &Case) -> Option<Case> {
-        let like = case.attempts.get(1)?;
+    fn then_delete(self, case: &Case, seen: &[Observation]) -> Option<Case> {
+        let mut pairs = case.attempts.chunks(2).zip(seen.chunks(2));
+        let like = pairs.find_map(|pair| match pair {
+            ([_, attack], [_, attacked]) => {
+                let wrote = attacked.affected(Way::writes_at(attack)) > 0;
+                (attacked.worked() && wrote).then_some(attack)
+            }
+            _ => None,
+        })?;
         let attempts = aftermath::attempts(self.scene, self.table, self.key, like);
         (!attempts.is_empty() && !self.links()).then(|| Case {
             subject: format!("{}{THEN_DELETE}", self.way.word()),

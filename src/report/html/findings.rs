@@ -1,10 +1,9 @@
 //! What is wrong: causes with their SQL, what could not be judged, notes, and what is accepted.
 
-use std::collections::BTreeMap;
-
 use super::Markup;
 use crate::model::{Finding, Report, Severity};
 use crate::report::cause::{Cause, causes};
+use crate::report::fold::{self, Folds};
 use crate::report::page::count;
 
 /// So many show their SQL at once; the others when they are opened.
@@ -19,8 +18,11 @@ pub(super) fn write(page: &mut Markup, report: &Report) {
     if causes.len() > OPEN {
         page.add("<p class=\"filter\" hidden><label>Filter <input type=\"search\" data-filter=\".finding\"></label></p>\n");
     }
-    for (number, cause) in causes.iter().enumerate() {
-        write_cause(page, report, cause, number < OPEN);
+    for (number, told) in Folds::of(report, &causes).told(&causes).iter().enumerate() {
+        match told.as_slice() {
+            [cause] => write_cause(page, report, cause, number < OPEN),
+            several => write_folded(page, report, several),
+        }
     }
     write_inconclusive(page, report);
     let open = |finding: &&Finding| !finding.accepted && finding.severity == Severity::Note;
@@ -36,6 +38,23 @@ pub(super) fn write(page: &mut Markup, report: &Report) {
     let acquitted = |finding: &&Finding| finding.accepted && !finding.acquitted.is_empty();
     fold(page, "acquitted", report.findings.iter().filter(acquitted));
     page.add("</section>\n");
+}
+
+/// The causes of a check that has too many to show each at once: they are there when this is opened.
+fn write_folded(page: &mut Markup, report: &Report, causes: &[&Cause<'_>]) {
+    let Some(first) = causes.first() else {
+        return;
+    };
+    let severity = first.severity().word();
+    page.add(&format!("<details class=\"causes {severity}\">\n<summary>"));
+    page.element("span", "badge", &severity)
+        .add(" ")
+        .say(&fold::title(report, causes))
+        .add("</summary>\n");
+    for cause in causes {
+        write_cause(page, report, cause, false);
+    }
+    page.add("</details>\n");
 }
 
 fn write_cause(page: &mut Markup, report: &Report, cause: &Cause<'_>, open: bool) {
@@ -103,28 +122,25 @@ fn details(page: &mut Markup, title: &str, text: &str, open: bool) {
 
 /// Cases that could not be judged; those of one check for one reason together.
 fn write_inconclusive(page: &mut Markup, report: &Report) {
-    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
-        let key = (case.check, case.reason.as_str());
-        by_reason.entry(key).or_default().push(&case.object);
-    }
-    for ((check, reason), objects) in by_reason {
+    for ((check, _), cases) in fold::reasons(report) {
         page.add("<article class=\"finding inconclusive\">\n<h3>");
         page.element("span", "badge", &"inconclusive").add(" ");
-        let title = match objects.as_slice() {
-            [one] => format!("{check} on {one}"),
+        let title = match cases.as_slice() {
+            [one] => format!("{check} on {}", one.object),
             several => format!("{check} on {}", count(several.len(), "object", "objects")),
         };
         page.say(&title)
             .add("</h3>\n")
-            .element("p", "message", &reason)
+            .element("p", "message", &cases[0].reason)
             .add("\n");
-        if objects.len() > 1 {
+        if cases.len() > 1 {
             page.add("<details>")
                 .element("summary", "", &"Which")
                 .add("<ul class=\"objects\">\n");
-            for object in objects {
-                page.add("<li>").element("code", "", &object).add("</li>\n");
+            for case in cases {
+                page.add("<li>")
+                    .element("code", "", &case.object)
+                    .add("</li>\n");
             }
             page.add("</ul></details>\n");
         }

@@ -5,8 +5,13 @@ for (const input of document.querySelectorAll('[data-filter]')) {
     element,
     element.textContent.toLowerCase(),
   ]);
+  const folds = new Set(all.map(([element]) => element.closest('.causes')).filter(Boolean));
   input.addEventListener('input', () => {
     const wanted = input.value.trim().toLowerCase();
     for (const [element, text] of all) element.hidden = !text.includes(wanted);
+    for (const fold of folds) {
+      fold.hidden = !fold.querySelector('.finding:not([hidden])');
+      fold.open = wanted !== '';
+    }
   });
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Finding, Place, Report, Severity, TokenKind, Tokens};
+use crate::model::{Finding, Inconclusive, Place, Report, Severity, TokenKind, Tokens};
 use crate::report::cause::{Cause, causes};
+use crate::report::fold::{self, Folds, Kind, schema};
 use crate::report::page::{Ink, Page, count};
 
 /// Writes leaks, weaknesses, inconclusives, notes and what is accepted; whether there was more than the last two.
@@ -13,13 +14,17 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
         let findings = report.findings.iter().filter(|f| !f.accepted);
         findings.filter(move |f| f.severity == severity)
     };
-    for cause in causes(report, Severity::Weakness) {
+    let found = causes(report, Severity::Weakness);
+    let folds = Folds::of(report, &found);
+    for told in folds.told(&found) {
         page.end();
-        write_cause(page, &cause, report, several.len() > 1);
+        match told.as_slice() {
+            [cause] => write_cause(page, cause, report, several.len() > 1),
+            several => write_folded(page, several, report),
+        }
     }
-    write_inconclusive(page, report);
-    let notes: Vec<&Finding> = open(Severity::Note).collect();
-    write_notes(page, &notes);
+    write_inconclusive(page, report, &folds);
+    write_notes(page, report, &folds);
     write_accepted(page, report);
     write_acquitted(page, report);
     let unsure = report.inconclusive.iter().any(|case| !case.accepted);
@@ -27,16 +32,55 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     unsure || defects.count() > 0
 }
 
-/// Findings of one cause: what each is about, and how one is repeated and all are mended.
-fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_versions: bool) {
-    let ink = match cause.severity() {
+/// The causes of a check that has too many to tell each: the largest by name, and how one finding is repeated and mended.
+fn write_folded(page: &mut Page, causes: &[&Cause<'_>], report: &Report) {
+    let Some(first) = causes.first().and_then(|cause| cause.findings.first()) else {
+        return;
+    };
+    write_title(page, first.severity, &fold::title(report, causes));
+    for cause in causes.iter().take(fold::NAMED) {
+        page.line(Ink::Plain, &format!("    {}", cause.short()));
+    }
+    if let Some(more) = fold::more(causes.len()) {
+        let told = format!("    {more}: --report html=report.html tells each");
+        page.line(Ink::Plain, &told);
+    }
+    write_place(page, first, report);
+    page.block(
+        Ink::Plain,
+        "  ",
+        &format!("{}: {}", first.object, first.message),
+    );
+    write_difference(page, &first.difference);
+    for (title, sql) in [
+        ("  To repeat this one in psql:", &first.sql),
+        ("  To mend it:", &first.fix),
+    ] {
+        write_sql(page, title, sql);
+    }
+}
+
+fn write_title(page: &mut Page, severity: Severity, title: &str) {
+    let ink = match severity {
         Severity::Leak => Ink::Bad,
         _ => Ink::Doubtful,
     };
-    page.write(ink, cause.severity().word())
+    page.write(ink, severity.word())
         .write(Ink::Plain, ": ")
-        .write(Ink::Bold, &cause.title())
+        .write(Ink::Bold, title)
         .end();
+}
+
+fn write_sql(page: &mut Page, title: &str, sql: &str) {
+    if !sql.trim().is_empty() {
+        page.line(Ink::Faint, title);
+        page.block(Ink::Plain, indent(sql), sql);
+    }
+}
+
+/// Findings of one cause: what each is about, and how one is repeated and all are mended.
+fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_versions: bool) {
+    write_title(page, cause.severity(), &cause.title());
     let Some(first) = cause.findings.first() else {
         return;
     };
@@ -90,10 +134,7 @@ fn write_cause(page: &mut Page, cause: &Cause<'_>, report: &Report, with_version
         (repeat.as_str(), &first.sql),
         ("  To mend it:", &cause.fix()),
     ] {
-        if !sql.trim().is_empty() {
-            page.line(Ink::Faint, title);
-            page.block(Ink::Plain, indent(sql), sql);
-        }
+        write_sql(page, title, sql);
     }
 }
 
@@ -140,28 +181,48 @@ fn drawn(_: &Finding, _: &Place, _: &Report) -> Option<String> {
     None
 }
 
-/// Cases that could not be judged; those of one check for one reason together.
-fn write_inconclusive(page: &mut Page, report: &Report) {
-    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for case in report.inconclusive.iter().filter(|case| !case.accepted) {
-        let key = (case.check, case.reason.as_str());
-        by_reason.entry(key).or_default().push(&case.object);
+/// Cases that could not be judged; those of one check for one reason together, and where there are too many, all of a check.
+fn write_inconclusive(page: &mut Page, report: &Report, folds: &Folds<'_>) {
+    let mut entries: Vec<Vec<&Inconclusive>> = Vec::new();
+    for ((check, _), cases) in fold::reasons(report) {
+        match entries.last_mut() {
+            Some(last) if last[0].check == check && folds.has(Kind::Inconclusive, check) => {
+                last.extend(cases);
+            }
+            _ => entries.push(cases),
+        }
     }
-    for ((check, reason), objects) in by_reason {
-        let title = match objects.as_slice() {
-            [one] => format!("{check} on {}", told(report, one)),
-            several => format!("{check} on {} objects", several.len()),
+    for cases in entries {
+        let title = match cases.as_slice() {
+            [one] => format!("{} on {}", one.check, told(report, &one.object)),
+            several => format!("{} on {} objects", several[0].check, several.len()),
         };
         page.end();
         page.write(Ink::Doubtful, "inconclusive: ")
             .write(Ink::Bold, &title)
             .end();
-        if objects.len() > 1 {
-            for object in objects {
-                page.line(Ink::Plain, &format!("    {}", told(report, object)));
-            }
+        write_reasons(page, &cases, report);
+    }
+}
+
+/// The objects and why: once where it is the same for all, or the same but for their names.
+fn write_reasons(page: &mut Page, cases: &[&Inconclusive], report: &Report) {
+    let Some(first) = cases.first() else {
+        return;
+    };
+    let alike = |case: &&Inconclusive| case.reason.replace(&case.object, "…");
+    let one = cases.iter().all(|case| alike(case) == alike(first));
+    for case in cases.iter().filter(|_| cases.len() > 1) {
+        let mut line = format!("    {}", told(report, &case.object));
+        if !one {
+            line = format!("{line}: {}", case.reason);
         }
-        page.block(Ink::Plain, "  ", reason);
+        page.line(Ink::Plain, &line);
+    }
+    if one {
+        let same = cases.iter().all(|case| case.reason == first.reason);
+        let whose = if same { "" } else { "the first: " };
+        page.block(Ink::Plain, "  ", &format!("{whose}{}", first.reason));
     }
 }
 
@@ -192,11 +253,17 @@ fn indent(sql: &str) -> &'static str {
     if spans_lines { "" } else { "    " }
 }
 
-/// Notes, folded to a line per schema and check.
-fn write_notes(page: &mut Page, notes: &[&Finding]) {
+/// Notes, folded to a line per schema and check; of a check that is folded, to one.
+fn write_notes(page: &mut Page, report: &Report, folds: &Folds<'_>) {
     let mut folded: BTreeMap<(&str, &str), Vec<&Finding>> = BTreeMap::new();
-    for note in notes {
-        let key = (note.check, schema(&note.object));
+    for note in fold::notes(report) {
+        let one = folds.has(Kind::Finding(Severity::Note), note.check);
+        let schema = if one {
+            "all schemas"
+        } else {
+            schema(&note.object)
+        };
+        let key = (note.check, schema);
         folded.entry(key).or_default().push(note);
     }
     if !folded.is_empty() {
@@ -214,19 +281,6 @@ fn write_notes(page: &mut Page, notes: &[&Finding]) {
             .write(Ink::Plain, &format!("{check} on {objects}"))
             .end();
     }
-}
-
-/// The first part of an object's name; of a query, its file.
-fn schema(object: &str) -> &str {
-    if let Some((file, _)) = object.rsplit_once(".sql:") {
-        return &object[..file.len() + ".sql".len()];
-    }
-    let mut quoted = false;
-    let end = object.find(|c| {
-        quoted ^= c == '"';
-        c == '.' && !quoted
-    });
-    &object[..end.unwrap_or(object.len())]
 }
 
 fn write_accepted(page: &mut Page, report: &Report) {

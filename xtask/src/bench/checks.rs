@@ -1,4 +1,5 @@
-//! Foreign keys attacked by the harness, and the same attacks as assertions in pgTAP, on one server and over the same rows.
+//! Foreign keys attacked by the harness, each attack with its control, and the same assertions in pgTAP, on one server and over the
+//! same rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use watertight::check::{self, Check, Scene};
 use watertight::generate::{Generator, Genes, Ground, Pools};
 use watertight::load::Layout;
 use watertight::model::{
-    Catalog, Focus, Purpose, Stage, Tenancy, TenantSettings, Verdict, Worlds, literal,
+    Attempt, Catalog, Focus, Purpose, Stage, Tenancy, TenantSettings, Verdict, Worlds, literal,
 };
 use watertight::run::{Arena, Late, load_all};
 use watertight::server::{Server, ServerChoice, ServerRequest};
@@ -48,12 +49,14 @@ async fn measured(server: &Server, rounds: usize) -> Result<Outcome, String> {
     let hub = Subject::new(server, "hub", &synthetic::schema(many, Parents::Hub)).await?;
     let few = Subject::new(server, "few", &synthetic::schema(few, Parents::Spread)).await?;
     let many = Subject::new(server, "many", &synthetic::schema(many, Parents::Spread)).await?;
-    let (script, hub_script) = (many.assertions()?, hub.assertions()?);
+    let (script, attacks) = (many.assertions(true)?, many.assertions(false)?);
+    let hub_script = hub.assertions(true)?;
     let mut seconds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..=rounds {
         let small = few.checked(server).await?;
         let large = many.checked(server).await?;
         let asserted = script.run(server)?;
+        let attacked = attacks.run(server)?;
         let bare = script.bare(server).await?;
         let of_hub = hub.checked(server).await?;
         let hub_asserted = hub_script.run(server)?;
@@ -63,12 +66,14 @@ async fn measured(server: &Server, rounds: usize) -> Result<Outcome, String> {
         }
         for (name, figure) in [
             ("pgtap_over_checks", asserted / large),
-            ("pgtap_over_attacks_alone", asserted / bare),
+            ("pgtap_attacks_over_checks", attacked / large),
+            ("pgtap_attacks_over_attacks_alone", attacked / bare),
             ("time_growth", large / many.keys() / (small / few.keys())),
             ("hub_pgtap_over_checks", hub_asserted / of_hub),
             ("checks_seconds", large),
             ("attacks_alone_seconds", bare),
             ("pgtap_seconds", asserted),
+            ("pgtap_attacks_seconds", attacked),
             ("hub_checks_seconds", of_hub),
             ("hub_pgtap_seconds", hub_asserted),
         ] {
@@ -87,6 +92,7 @@ async fn measured(server: &Server, rounds: usize) -> Result<Outcome, String> {
     for (name, figure) in [
         ("keys", many.keys().into()),
         ("assertions", script.assertions.into()),
+        ("attacks", attacks.assertions.into()),
     ] {
         outcome.figures.insert(name.to_owned(), figure);
     }
@@ -193,42 +199,54 @@ impl Subject {
         Ok(started.elapsed().as_secs_f64())
     }
 
-    /// The same attacks as people write them for pgTAP: those on a table's keys in a transaction of their own, each of
-    /// them with the code that it must fail with.
-    fn assertions(&self) -> Result<Script, String> {
-        let mut attacks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    /// The same assertions as people write them for pgTAP, those on a table's keys in a transaction of their own: each attack
+    /// must fail with the code of a foreign key, and each control must work, in a savepoint that is rolled back.
+    fn assertions(&self, controls: bool) -> Result<Script, String> {
+        let mut tables: BTreeMap<String, BTreeSet<(bool, String)>> = BTreeMap::new();
         let mut known = BTreeSet::new();
         for case in attacking()?.plan(self.scene()) {
             let table = case.object.rsplit_once('.');
             let (table, _) = table.ok_or_else(|| format!("`{}` has no table", case.object))?;
-            let attempts = case.attempts.iter().filter(|attempt| {
-                attempt.purpose == Purpose::Attack && attempt.stage == Stage::Seeded
-            });
-            for attempt in attempts {
+            let seeded = |attempt: &&Attempt| attempt.stage == Stage::Seeded;
+            for attempt in case.attempts.iter().filter(seeded) {
+                let attacks = match attempt.purpose {
+                    Purpose::Attack => true,
+                    Purpose::Control if controls => false,
+                    _ => continue,
+                };
                 let statements = attempt.statements.iter();
                 let writes = statements.take_while(|sql| !sql.starts_with(CHECKED));
                 let writes = writes.cloned().collect::<Vec<_>>().join("; ");
                 // One move is the attack on every key that it concerns: the harness makes it once, too.
-                if known.insert(writes.clone()) {
-                    attacks.entry(table.to_owned()).or_default().insert(writes);
+                if known.insert((attacks, writes.clone())) {
+                    let of_table = tables.entry(table.to_owned()).or_default();
+                    of_table.insert((attacks, writes));
                 }
             }
         }
-        let all: Vec<String> = known.iter().map(|attack| literal(attack)).collect();
+        let attacks = known.iter().filter(|(attacks, _)| *attacks);
+        let all: Vec<String> = attacks.map(|(_, sql)| literal(sql)).collect();
         let mut text = String::new();
-        for (table, attacks) in &attacks {
-            let _ = writeln!(text, "BEGIN;\nSELECT plan({});", attacks.len());
-            for attack in attacks {
-                let _ = writeln!(
-                    text,
-                    "SELECT throws_ok({}, '23503', NULL, {});",
-                    literal(attack),
-                    literal(table)
-                );
+        for (table, assertions) in &tables {
+            let _ = writeln!(text, "BEGIN;\nSELECT plan({});", assertions.len());
+            for (attacks, sql) in assertions {
+                let (sql, table) = (literal(sql), literal(table));
+                let _ = if *attacks {
+                    writeln!(text, "SELECT throws_ok({sql}, '23503', NULL, {table});")
+                } else {
+                    writeln!(
+                        text,
+                        "SAVEPOINT control;\nSELECT lives_ok({sql}, {table});\nROLLBACK TO control;"
+                    )
+                };
             }
             text.push_str("SELECT * FROM finish();\nROLLBACK;\n");
         }
-        let name = format!("watertight-{}-{}.sql", self.database, std::process::id());
+        let name = format!(
+            "watertight-{}-{controls}-{}.sql",
+            self.database,
+            std::process::id()
+        );
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Script {
