@@ -79,7 +79,7 @@ fn table(made: &mut String, keys: &mut String, number: usize, kind: usize) {
         pairs(made, keys, &base, id);
         return;
     }
-    let name = pascal(&format!("{one}_{}", KINDS[kind]).trim_end_matches('_'));
+    let name = pascal(format!("{one}_{}", KINDS[kind]).trim_end_matches('_'));
     let parent = format!("\"{field}Id\" {id} NOT NULL");
     let mut columns = vec![
         format!("\"id\" {} NOT NULL", if kind == 0 { id } else { "TEXT" }),
