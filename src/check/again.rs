@@ -4,15 +4,23 @@ use std::fmt;
 
 use super::Scene;
 use super::attempts::Groups;
-use super::evidence::{Evidence, evidence};
-use crate::model::{Case, QueryTenant};
+use super::evidence::{Evidence, Sign, evidence};
+use crate::model::{Case, Query, QueryTenant};
 use crate::query::{FOREIGN, infer, tenant_parameter};
 
 /// The subject of such a case begins so.
 const BEGINS: &str = "again ";
 
-/// So often is tried again what may be chance.
+/// So often is tried again what may be chance: its result varied.
 const OFTEN: usize = 3;
+
+/// So often where the query draws lots, and its result did not vary, as by chance it may: of two rows a LIMIT 1 takes the same
+/// one every fourth time.
+const OFTEN_DRAWN: usize = 8;
+
+/// What draws lots, or asks the clock on the wall.
+const LOTS: &str = " random random_normal random_between gen_random_uuid gen_random_bytes uuid_generate_v1 uuid_generate_v4 uuidv4 \
+                    uuidv7 gen_salt tablesample clock_timestamp timeofday pg_backend_pid ";
 
 /// What the subject of a follow-up says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +52,14 @@ impl<'a> Again<'a> {
     }
 
     /// Whether evidence is to be seen once more: by chance it is not there every time.
-    pub(super) fn once_more(self, found: &Evidence) -> Option<Self> {
+    pub(super) fn once_more(self, found: &Evidence, draws: bool) -> Option<Self> {
         let times = self.times + 1;
-        (found.varies && times <= OFTEN).then_some(Self { times, ..self })
+        let often = match (found.sign, found.varies, draws) {
+            (Sign::Difference, _, true) => OFTEN_DRAWN,
+            (_, true, _) => OFTEN,
+            _ => return None,
+        };
+        (times <= often).then_some(Self { times, ..self })
     }
 
     /// Reads a subject; `None` for that of another case.
@@ -72,6 +85,22 @@ impl fmt::Display for Again<'_> {
         self.seen
             .map_or(Ok(()), |(at, text)| write!(f, " {at} {text}"))
     }
+}
+
+/// Whether a query draws lots, itself or in a function that it calls.
+pub(super) fn draws_lots(scene: Scene<'_>, query: &Query) -> bool {
+    let all = || scene.catalog.definers.iter().chain(&scene.catalog.invokers);
+    let is_lot = |name: &str| LOTS.contains(&format!(" {name} "));
+    let draws = |text: &str| words(text).any(|name| is_lot(&name));
+    words(&query.sql).any(|name| {
+        is_lot(&name) || all().any(|function| function.name == name && draws(&function.definition))
+    })
+}
+
+/// The words of a text, those in strings, too: a function's body is one.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 fn is_foreign(label: &str) -> bool {

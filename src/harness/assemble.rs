@@ -16,7 +16,7 @@ use crate::run::Arena;
 use crate::server::Server;
 
 /// A check may ask for a follow-up so often.
-const FOLLOW_UPS: usize = 3;
+const FOLLOW_UPS: usize = 9;
 
 /// So many branches without a row are named.
 const MOST_UNMET: usize = 6;

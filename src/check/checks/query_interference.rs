@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::check::again::Again;
+use crate::check::again::{Again, draws_lots};
 use crate::check::attempts::{
     Groups, LAYOUTS, attempts, attempts_of, executed_at, further, groups, witnessed,
 };
@@ -259,7 +259,7 @@ fn judge(scene: Scene<'_>, query: &Query, case: &Case, seen: &[Observation]) -> 
     let found = &leak.found;
     let again = match Again::read(&case.subject) {
         None => Some(Again::of(scene, &groups(case, seen), found)),
-        Some(again) => again.once_more(found),
+        Some(again) => again.once_more(found, draws_lots(scene, query)),
     };
     if let Some(again) = again {
         return Verdict::FollowUp(Box::new(Case {
