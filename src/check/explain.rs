@@ -3,7 +3,7 @@
 
 use crate::model::{Case, Context, Observation, Purpose, Table};
 
-use super::policy::{applies, attempt, may, plain_case, planned_tables};
+use super::policy::{attempt, may, plain_case, planned_tables};
 use super::{Scene, row};
 
 /// How the server's text begins that says it.
@@ -11,14 +11,14 @@ const REMOVED: &str = "Rows Removed by Filter: ";
 
 /// Has the application explain how it reads a table of which others have rows; `None` where no policy hides any from it.
 #[must_use]
-pub fn explain(scene: Scene<'_>) -> Option<Case> {
+pub fn case(scene: Scene<'_>) -> Option<Case> {
     let hides = |table: &&Table| {
         table.row_security
             && may(scene, table, "SELECT")
             && !row::foreign(scene.worlds, &table.name).is_empty()
     };
     let mut tables = planned_tables(scene).map(|(table, _)| table);
-    let table = tables.find(hides).filter(|_| applies(scene))?;
+    let table = tables.find(hides)?;
     let context = Context::Tenant(scene.worlds.acting_tenant().to_owned());
     let mut tried = attempt(Purpose::Probe, "explained", context, String::new());
     tried.statements = [
@@ -37,7 +37,7 @@ pub fn explain(scene: Scene<'_>) -> Option<Case> {
 
 /// What it told.
 #[must_use]
-pub fn explained(scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<String> {
+pub fn remark(scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Option<String> {
     let plan = seen.first()?.outputs.last()?;
     let mut lines = plan.rows.iter().filter_map(|row| row.first()?.as_deref());
     let removed = lines.find_map(|line| line.trim().strip_prefix(REMOVED)?.parse::<u64>().ok())?;

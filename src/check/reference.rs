@@ -203,6 +203,17 @@ pub(super) fn nearest<'t>(
         .min_by_key(|tuple| far(scene, table, key, row, tuple))
 }
 
+/// Whether a row that names another by the key then has a unique value of some other row's.
+pub(super) fn is_taken(
+    scene: Scene<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    row: RowRef<'_>,
+    tuple: &[String],
+) -> bool {
+    row::is_taken(scene, table, row, &changes(scene, table, key, tuple))
+}
+
 /// How ill a row may name another: with a unique value that is taken, and at which distance.
 fn far(
     scene: Scene<'_>,
@@ -211,7 +222,7 @@ fn far(
     row: RowRef<'_>,
     tuple: &[String],
 ) -> (bool, usize) {
-    let taken = row::is_taken(scene, table, row, &changes(scene, table, key, tuple));
+    let taken = is_taken(scene, table, key, row, tuple);
     (taken, distance(scene, table, key, row, tuple))
 }
 

@@ -84,22 +84,20 @@ pub(super) fn is_taken(
         index.unique && plain && columns.iter().any(|name| change(name).is_some())
     });
     let mut keys = keys.map(|index| index.plain_columns());
-    let mut there = acting(scene.worlds, &table.name);
-    there.extend(foreign(scene.worlds, &table.name));
+    let there = || {
+        let own = acting(scene.worlds, &table.name).into_iter();
+        own.chain(foreign(scene.worlds, &table.name))
+    };
     keys.any(|columns| {
-        let wanted: Option<Vec<&str>> = columns.iter().map(|name| value(name)).collect();
+        let wanted = columns.iter().map(|name| Some((*name, value(name)?)));
         // A NULL is no other row's.
+        let wanted: Option<Vec<(&str, &str)>> = wanted.collect();
         wanted.is_some_and(|wanted| {
-            let same = |other: &RowRef<'_>| {
-                let pairs = columns.iter().zip(&wanted);
-                pairs
-                    .into_iter()
-                    .all(|(name, value)| other.cell(name) == Some(*value))
-            };
-            let other = |other: &&RowRef<'_>| {
-                !std::ptr::eq(other.rows, row.rows) || other.number != row.number
-            };
-            there.iter().filter(other).any(same)
+            there().any(|other| {
+                let itself = std::ptr::eq(other.rows, row.rows) && other.number == row.number;
+                let mut wanted = wanted.iter();
+                !itself && wanted.all(|(name, value)| other.cell(name) == Some(*value))
+            })
         })
     })
 }

@@ -181,10 +181,7 @@ fn references(
         if found.len() >= pairs {
             break;
         }
-        let taken = |tuple: &[String]| {
-            let changes = reference::changes(scene, table, key, tuple);
-            row::is_taken(scene, table, row, &changes)
-        };
+        let taken = |tuple: &[String]| reference::is_taken(scene, table, key, row, tuple);
         let nearest = reference::nearest(scene, table, key, row, &theirs);
         let Some(theirs) = nearest else {
             continue;

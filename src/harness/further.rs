@@ -1,18 +1,17 @@
 //! Queries in further sets of worlds (`--cases`): what one set of rows does not show another may.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use sqlx::Connection as _;
 
 use super::arena::Arenas;
 use super::assemble::{self, Judged};
 use super::queries::Sources;
-use super::{Ground, Harness, covered, shrink};
+use super::{Ground, Harness, covered};
 use crate::check::{self, Scene};
 use crate::database::{Databases, connect};
 use crate::error::{Doing as _, Result};
-use crate::generate::{Generator, Seed};
+use crate::generate::Seed;
 use crate::model::{Focus, Query, Verdict};
 use crate::server::Server;
 
@@ -129,24 +128,8 @@ impl Harness {
         };
         let judging = assemble::judge_cases(&arenas.all, scene, cases, &|_| false, progress);
         let (mut judged, _) = judging.await?;
-        let acquitted = covered::acquit(
-            &self.settings,
-            &ground.migrations,
-            &|object| sources.texts_of(object),
-            scene,
-            &judged,
-        )?;
-        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
-        shrink::shrink(
-            arena,
-            &generator,
-            seed.instant,
-            scene,
-            self.settings.run.shrink,
-            &mut judged,
-            progress,
-        )
-        .await?;
+        let found = self.conclude(arena, scene, (&ground, sources), &mut judged, progress);
+        let acquitted = found.await?;
         Ok((judged, acquitted))
     }
 }

@@ -52,6 +52,7 @@ pub use validate::Validated;
 use sqlx::{Connection as _, PgConnection};
 
 use self::arena::Arenas;
+use self::assemble::Judged;
 use crate::check::{self, Scene};
 use crate::database::{Databases, Lasting, complete_partitions, connect, execute};
 use crate::error::{Doing as _, Error, Result};
@@ -62,7 +63,7 @@ use crate::model::{
     Catalog, Cell, Focus, Query, Regression, RelationName, Report, Settings, Tenancy, Timings,
     WorldKind, Worlds,
 };
-use crate::run::load_all;
+use crate::run::{Arena, load_all};
 use crate::server::{Login, Server};
 use queries::Sources;
 
@@ -482,30 +483,12 @@ impl Harness {
         let (mut judged, coverage) =
             assemble::judge(&arenas.all, scene, run, selected, progress).await?;
         regressions::add(&mut judged, replayed);
-        if let Some(case) = check::explain(scene) {
+        if let Some(case) = check::explain::case(scene) {
             let seen = crate::run::run(arena, std::slice::from_ref(&case), &|_| ()).await?;
-            remarks.extend(check::explained(scene, &case, &seen.concat()));
+            remarks.extend(check::explain::remark(scene, &case, &seen.concat()));
         }
-        let acquitted = covered::acquit(
-            &self.settings,
-            &ground.migrations,
-            &|object| sources.texts_of(object),
-            scene,
-            &judged,
-        )?;
-        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
-        let instant = ground.seed.instant;
-        let limits = run.shrink;
-        shrink::shrink(
-            arena,
-            &generator,
-            instant,
-            scene,
-            limits,
-            &mut judged,
-            progress,
-        )
-        .await?;
+        let found = self.conclude(arena, scene, (&ground, &sources), &mut judged, progress);
+        let acquitted = found.await?;
         let further = self
             .judge_further(
                 server,
@@ -538,6 +521,23 @@ impl Harness {
             report.kept = facts::kept(server, &ground, databases.owner());
         }
         Ok((report, ground.seeded.clone()))
+    }
+
+    /// What assertions acquit of what was found, and the few rows that show each leak.
+    async fn conclude(
+        &self,
+        arena: &Arena<'_>,
+        scene: Scene<'_>,
+        (ground, sources): (&Ground, &Sources),
+        judged: &mut [Judged],
+        progress: &dyn Fn(&str),
+    ) -> Result<covered::Acquitted> {
+        let texts = |object: &str| sources.texts_of(object);
+        let acquitted = covered::acquit(&self.settings, &ground.migrations, &texts, scene, judged)?;
+        let generator = Arc::new(Generator::new(ground.schema.of_worlds()));
+        let (instant, limits) = (ground.seed.instant, self.settings.run.shrink);
+        shrink::shrink(arena, &generator, instant, scene, limits, judged, progress).await?;
+        Ok(acquitted)
     }
 }
 

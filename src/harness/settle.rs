@@ -190,17 +190,14 @@ fn hopeless(
         let may_help = |message: &&String| values.iter().any(|words| message.contains(words));
         let first = messages[0];
         let (reasons, times) = stuck.entry(table.clone()).or_default();
-        let mut known = reasons.clone();
-        known.extend(messages.iter().map(|message| without_values(message)));
+        let said: BTreeSet<String> = messages.iter().map(|one| without_values(one)).collect();
+        let known: BTreeSet<String> = reasons.union(&said).cloned().collect();
         if messages.len() == all && known.len() <= REASONS {
             *times += u32::from(!reasons.is_empty());
             *reasons = known;
         } else {
             *times = 0;
-            *reasons = messages
-                .iter()
-                .map(|message| without_values(message))
-                .collect();
+            *reasons = said;
         }
         let patience = match ground.pools.unmet(table) {
             Some(_) => FEW_WORDS,

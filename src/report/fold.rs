@@ -113,11 +113,16 @@ pub(super) fn unsure(report: &Report) -> impl Iterator<Item = &Inconclusive> {
     report.inconclusive.iter().filter(|case| !case.accepted)
 }
 
+/// Why a case could not be judged, whatever its object is called.
+pub(super) fn reason(case: &Inconclusive) -> String {
+    case.reason.replace(&case.object, "\u{2026}")
+}
+
 /// Cases that could not be judged, by check and reason: those whose reasons differ in the object's name alone together.
 pub(super) fn reasons(report: &Report) -> BTreeMap<(&'static str, String), Vec<&Inconclusive>> {
     let mut found: BTreeMap<_, Vec<&Inconclusive>> = BTreeMap::new();
     for case in unsure(report) {
-        let key = (case.check, case.reason.replace(&case.object, "\u{2026}"));
+        let key = (case.check, reason(case));
         found.entry(key).or_default().push(case);
     }
     found

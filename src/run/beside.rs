@@ -1,10 +1,8 @@
 //! Attempts of two clients at once: what one of them leaves behind, and another meets.
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{Arena, session};
-use crate::database::connect;
 use crate::error::{Doing as _, Error, Result};
 use crate::model::{Observation, Refusal, Session as Login};
 
@@ -34,10 +32,10 @@ pub(super) async fn run(
         Login::Owner => &arena.seeded,
         Login::Application => application,
     };
-    let mut one = open(options, arena.timeout).await?;
+    let mut one = session::bounded(options, arena.timeout).await?;
     let mut seen = session::once(&mut one, before).await?;
     if seen.worked() {
-        let mut other = open(application, arena.timeout).await?;
+        let mut other = session::bounded(application, arena.timeout).await?;
         let rest = session::once(&mut other, after).await?;
         seen.outputs.extend(rest.outputs);
         seen.refusal = rest.refusal.map(|refusal| Refusal {
@@ -48,13 +46,6 @@ pub(super) async fn run(
     }
     close(one).await?;
     Ok(seen)
-}
-
-/// A pooler gives a connection to a client for each transaction anew: what bounds its statements is the server's connection's.
-async fn open(options: &PgConnectOptions, timeout: u32) -> Result<PgConnection> {
-    let mut connection = connect(options).await?;
-    session::bound(&mut connection, timeout).await?;
-    Ok(connection)
 }
 
 async fn close(connection: PgConnection) -> Result<()> {

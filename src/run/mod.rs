@@ -19,7 +19,7 @@ use sqlx::{Connection, PgConnection};
 pub use self::session::Late;
 use self::session::{Script, Session};
 pub use self::trial::Trial;
-use crate::database::{connect, execute};
+use crate::database::execute;
 use crate::error::{Doing, Error, Result};
 use crate::load::{Layout, load};
 use crate::model::{
@@ -383,9 +383,7 @@ async fn committed(arena: &Arena<'_>, attempts: Vec<Trying<'_>>) -> Result<Vec<O
                         "there is no copy of the database to commit to".to_owned(),
                     ));
                 };
-                let mut connection = connect(options).await?;
-                session::bound(&mut connection, arena.timeout).await?;
-                connection
+                session::bounded(options, arena.timeout).await?
             }
         };
         found.push(session::once(&mut connection, &attempt.statements).await?);

@@ -25,8 +25,9 @@ const TOGETHER: usize = 24;
 /// refusals come in flocks.
 const AFTER_REFUSAL: usize = 4;
 
-/// Bounds every statement of a session, and has the server speak English.
-pub(super) async fn bound(connection: &mut PgConnection, timeout: u32) -> Result<()> {
+/// Opens a session of which every statement is bounded.
+pub(super) async fn bounded(options: &PgConnectOptions, timeout: u32) -> Result<PgConnection> {
+    let mut connection = connect(options).await?;
     // A role may not be allowed `lc_messages`: only a superuser is. The server of our own speaks English anyway.
     for sql in [
         format!("SET statement_timeout = '{timeout}s'"),
@@ -34,9 +35,9 @@ pub(super) async fn bound(connection: &mut PgConnection, timeout: u32) -> Result
         "SET max_parallel_workers_per_gather = 0".to_owned(),
         "SET jit = off".to_owned(),
     ] {
-        execute(connection, &sql).await?;
+        execute(&mut connection, &sql).await?;
     }
-    Ok(())
+    Ok(connection)
 }
 
 /// What is tried in one subtransaction.
@@ -141,8 +142,7 @@ pub(super) const END: &str =
 impl Session {
     /// Opens a session and its one transaction.
     pub(super) async fn open(options: &PgConnectOptions, arena: &Arena<'_>) -> Result<Self> {
-        let mut connection = connect(options).await?;
-        bound(&mut connection, arena.timeout).await?;
+        let mut connection = bounded(options, arena.timeout).await?;
         execute(&mut connection, "BEGIN").await?;
         Ok(Self {
             connection,

@@ -1,6 +1,6 @@
 //! Statements of other sessions, and the values in them, in `pg_stat_activity`.
 
-use crate::check::policy::{applies, attempt};
+use crate::check::policy::attempt;
 use crate::check::{Check, Page, Scene};
 use crate::model::{
     Access, Attempt, Case, Context, Defect, Observation, Purpose, Session, Severity, Stage,
@@ -36,7 +36,7 @@ impl Check for ActivityShowsOtherSessions {
     }
 
     fn plan(&self, scene: Scene<'_>) -> Vec<Case> {
-        let Some(access) = scene.tenancy.access.as_ref().filter(|_| applies(scene)) else {
+        let Some(access) = &scene.tenancy.access else {
             return Vec::new();
         };
         let beside = Stage::Beside {
@@ -65,7 +65,7 @@ impl Check for ActivityShowsOtherSessions {
     }
 
     fn judge(&self, scene: Scene<'_>, case: &Case, seen: &[Observation]) -> Verdict {
-        let [own, others] = seen else {
+        let (Some(access), [own, others]) = (&scene.tenancy.access, seen) else {
             return Verdict::Inconclusive("nothing was tried".to_owned());
         };
         let last = case
@@ -82,7 +82,7 @@ impl Check for ActivityShowsOtherSessions {
             (_, Some(0) | None) => {
                 Verdict::Held("it sees the statements of its own role alone".to_owned())
             }
-            _ => Verdict::Leaked(Box::new(defect(scene, case))),
+            _ => Verdict::Leaked(Box::new(defect(scene, access, case))),
         }
     }
 }
@@ -109,13 +109,10 @@ fn role(scene: Scene<'_>, access: &Access) -> String {
     group.unwrap_or(&access.role).clone()
 }
 
-fn defect(scene: Scene<'_>, case: &Case) -> Defect {
-    let access = scene.tenancy.access.as_ref();
-    let login = access.map_or_else(String::new, |access| access.role.clone());
-    let rights = scene.catalog.rights_of(&login);
+fn defect(scene: Scene<'_>, access: &Access, case: &Case) -> Defect {
+    let rights = scene.catalog.rights_of(&access.role);
     let reader = READERS.into_iter().find(|reader| rights.contains(reader));
     let reader = reader.unwrap_or(READERS[1]);
-    let blamed = access.map_or_else(String::new, |access| quoted(&role(scene, access)));
     Defect {
         object: None,
         severity: Severity::Weakness,
@@ -127,9 +124,9 @@ fn defect(scene: Scene<'_>, case: &Case) -> Defect {
             "SET ROLE {};\n-- whether it may read every session's statement:\nSELECT \
              pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');\nSELECT pid, usename, query FROM \
              pg_catalog.pg_stat_activity WHERE usename <> current_user;\nRESET ROLE;\n",
-            quoted(&login)
+            quoted(&access.role)
         ),
         sqlstate: None,
-        fix: format!("REVOKE {reader} FROM {blamed};"),
+        fix: format!("REVOKE {reader} FROM {};", quoted(&role(scene, access))),
     }
 }

@@ -1,9 +1,10 @@
 //! Sequences that number every tenant's rows, where the application may ask them.
 
-use crate::check::policy::{applies, attempt, plain_case};
+use crate::check::policy::{applies, attempt, plain_case, repeated, revoke};
 use crate::check::{Check, Page, Scene};
 use crate::model::{
-    Case, Class, Context, Defect, Observation, Purpose, Sequence, Severity, Verdict,
+    Case, Class, Context, Defect, Observation, Purpose, RelationName, Sequence, Severity, Verdict,
+    literal,
 };
 
 /// The check.
@@ -65,27 +66,21 @@ impl Check for SequenceCountsOtherRows {
                 None => Verdict::Inconclusive("nothing was tried".to_owned()),
             };
         };
-        let role = scene
-            .tenancy
-            .access
-            .as_ref()
-            .map_or("", |access| &access.role);
         Verdict::Leaked(Box::new(Defect {
             object: None,
             severity: Severity::Note,
             message: "the application may ask it how many rows all tenants have made".to_owned(),
-            sql: crate::check::policy::repeated(scene, attempt),
+            sql: repeated(scene, attempt),
             sqlstate: None,
             fix: format!(
-                "Where that is nobody's business: an identity column or a uuid, and REVOKE ALL ON SEQUENCE {} FROM {}",
-                case.object,
-                crate::model::quoted(role)
+                "Where that is nobody's business: an identity column or a uuid, and {}",
+                revoke(scene, "ALL", &format!("SEQUENCE {}", case.object))
             ),
         }))
     }
 }
 
-fn is_owned(scene: Scene<'_>, table: &crate::model::RelationName) -> bool {
+fn is_owned(scene: Scene<'_>, table: &RelationName) -> bool {
     let class = scene.tenancy.class(scene.catalog, table);
     matches!(class, Some(Class::Scoped { .. } | Class::Derived { .. }))
 }
@@ -97,7 +92,7 @@ fn questions(sequence: &Sequence) -> [String; 2] {
         format!("SELECT last_value IS NOT NULL AS told FROM {name}"),
         format!(
             "SELECT pg_catalog.nextval({}) IS NOT NULL AS told",
-            crate::model::literal(&name)
+            literal(&name)
         ),
     ]
 }

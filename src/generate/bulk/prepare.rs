@@ -296,6 +296,7 @@ impl Preparing<'_> {
                 .map(|(own, theirs)| Some((at(columns, own)?, at(&there, theirs)?)))
                 .collect();
             let waits = key.late && !key.key.deferrable;
+            let own = key.key.target == table.table.name;
             Some(Reference {
                 name: key.key.name.clone(),
                 target: key.key.target.clone(),
@@ -307,9 +308,9 @@ impl Preparing<'_> {
                     .collect(),
                 seed: self.seed(&table.table.name, &key.key.name),
                 carries: None,
-                own: key.key.target == table.table.name,
+                own,
                 siret: self.siret(table, key),
-                deferred: key.late && key.key.deferrable && key.key.target != table.table.name,
+                deferred: key.late && key.key.deferrable && !own,
                 late: waits && !key.nullable.is_empty(),
             })
         };

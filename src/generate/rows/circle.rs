@@ -42,7 +42,6 @@ impl<'a> Maker<'a> {
                             && Some(column.name.as_str()) != table.tenant_column()
                     })
                     .collect();
-                let column = |at: usize| table.columns[at].0.name.as_str();
                 let mut draft = Draft {
                     place,
                     salt,
@@ -53,9 +52,8 @@ impl<'a> Maker<'a> {
                         .cells
                         .into_iter()
                         .zip(waiting)
-                        .enumerate()
-                        .map(|(at, (cell, waits))| {
-                            if waits && (cell.is_none() || ring.contains(&column(at))) {
+                        .map(|(cell, waits)| {
+                            if waits && cell.is_none() {
                                 None
                             } else {
                                 Some(cell)
@@ -66,6 +64,9 @@ impl<'a> Maker<'a> {
                     table,
                     instant: self.genes.seed.instant,
                 };
+                for column in &ring {
+                    draft.forget(column);
+                }
                 for number in &late {
                     // Where there must be one, the one of the same number: each is referred to once. Of the own table it is
                     // the next one.

@@ -60,10 +60,8 @@ impl<'a> Bench<'a> {
             bench.unique = Some(bench.with_unique_targets(databases, unique).await?);
         }
         let place = Place {
-            seeded: ground.seeded.clone(),
-            blank: bench.blank.clone(),
-            application: bench.application.clone(),
             thrown: Some(databases.clone_of(&ground.seeded).await?),
+            ..bench.original()
         };
         let scene = bench.scene(
             &ground.schema.catalog,
@@ -72,6 +70,16 @@ impl<'a> Bench<'a> {
         );
         bench.before = bench.judge(databases, &place, scene).await?;
         Ok(bench)
+    }
+
+    /// The databases of the original.
+    pub(super) fn original(&self) -> Place {
+        Place {
+            seeded: self.ground.seeded.clone(),
+            blank: self.blank.clone(),
+            application: self.application.clone(),
+            thrown: None,
+        }
     }
 
     /// A scene with the original's queries.

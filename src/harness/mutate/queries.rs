@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bench::{Bench, Place};
+use super::bench::Bench;
 use super::fate::Seen;
 use super::stage::tried;
 use crate::check::Scene;
@@ -72,12 +72,7 @@ impl Bench<'_> {
             queries: &queries,
             focus: &focus,
         };
-        let place = Place {
-            seeded: self.ground.seeded.clone(),
-            blank: self.blank.clone(),
-            application: self.application.clone(),
-            thrown: None,
-        };
+        let place = self.original();
         let seen = self.judge(databases, &place, scene).await?;
         let tried = mutants.iter().map(|mutant| {
             let object = &mutant.named[0];

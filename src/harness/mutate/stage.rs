@@ -290,12 +290,7 @@ impl Bench<'_> {
                 other => other?,
             }
         }
-        let place = Place {
-            seeded: self.ground.seeded.clone(),
-            blank: self.blank.clone(),
-            application: self.application.clone(),
-            thrown: None,
-        };
+        let place = self.original();
         let scene = Scene {
             focus: &mutant.touches,
             ..self.scene(&schema.catalog, &schema.tenancy, &self.ground.worlds)

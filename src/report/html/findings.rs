@@ -25,8 +25,7 @@ pub(super) fn write(page: &mut Markup, report: &Report) {
         }
     }
     write_inconclusive(page, report);
-    let open = |finding: &&Finding| !finding.accepted && finding.severity == Severity::Note;
-    fold(page, "note", report.findings.iter().filter(open));
+    fold(page, "note", fold::notes(report));
     fold(
         page,
         "accepted",

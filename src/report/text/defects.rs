@@ -10,10 +10,6 @@ use crate::report::page::{Ink, Page, count};
 /// Writes leaks, weaknesses, inconclusives, notes and what is accepted; whether there was more than the last two.
 pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     let several: BTreeSet<&String> = report.findings.iter().flat_map(|f| &f.versions).collect();
-    let open = |severity| {
-        let findings = report.findings.iter().filter(|f| !f.accepted);
-        findings.filter(move |f| f.severity == severity)
-    };
     let found = causes(report, Severity::Weakness);
     let folds = Folds::of(report, &found);
     for told in folds.told(&found) {
@@ -27,9 +23,7 @@ pub(super) fn write(page: &mut Page, report: &Report) -> bool {
     write_notes(page, report, &folds);
     write_accepted(page, report);
     write_acquitted(page, report);
-    let unsure = report.inconclusive.iter().any(|case| !case.accepted);
-    let defects = open(Severity::Leak).chain(open(Severity::Weakness));
-    unsure || defects.count() > 0
+    !found.is_empty() || fold::unsure(report).next().is_some()
 }
 
 /// The causes of a check that has too many to tell each: the largest by name, and how one finding is repeated and mended.
@@ -210,8 +204,8 @@ fn write_reasons(page: &mut Page, cases: &[&Inconclusive], report: &Report) {
     let Some(first) = cases.first() else {
         return;
     };
-    let alike = |case: &&Inconclusive| case.reason.replace(&case.object, "…");
-    let one = cases.iter().all(|case| alike(case) == alike(first));
+    let alike = fold::reason(first);
+    let one = cases.iter().all(|case| fold::reason(case) == alike);
     for case in cases.iter().filter(|_| cases.len() > 1) {
         let mut line = format!("    {}", told(report, &case.object));
         if !one {
