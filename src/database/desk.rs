@@ -4,35 +4,20 @@
 //! process lives. What need not be waited for, as making successors and removing what is done with, is ordered in other
 //! sessions: an order that was sent is carried out, even where the process ends.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::PgConnection;
-use tokio::sync::mpsc::{
-    UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
-};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::errand::{self, Places};
-use super::lease::{Lease, leftovers};
-use super::{application, keep, pool};
+use super::clerk::Clerk;
 use crate::error::{Error, Result};
 use crate::model::MigrateAs;
-use crate::server::{self, Server, ServerRequest, Shared};
-
-/// How often it is looked again whether seats are free.
-const AGAIN: Duration = Duration::from_millis(25);
-
-/// So many databases that are done with are left while tests ask for more.
-const CONDEMNED: usize = 8;
+use crate::server::{Server, ServerRequest};
 
 /// So long a process that leaves removes what dead ones left, at most.
 const REAPING: Duration = Duration::from_secs(1);
-
-/// How often a process that lives on sees to what others left.
-const SWEEPING: Duration = Duration::from_secs(1);
 
 /// What a test wants.
 #[derive(Clone, Debug)]
@@ -197,219 +182,4 @@ impl Desk {
 
 fn closed() -> Error {
     Error::Server("the session that databases are claimed in has ended".to_owned())
-}
-
-/// Who serves.
-struct Clerk {
-    server: &'static Server,
-    session: PgConnection,
-    lease: Lease,
-    owner: String,
-    idle: Duration,
-    clones: u32,
-    /// The seats of this process's tests.
-    seats: BTreeSet<i32>,
-    /// Those who wait for seats.
-    waiting: VecDeque<(Order, Reply)>,
-    /// Databases to be removed.
-    condemned: VecDeque<String>,
-    making: Places,
-    removing: Places,
-    /// The template of which clones are to be made for those who come next.
-    owed: Option<String>,
-    many: Arc<AtomicBool>,
-    own: WeakUnboundedSender<Request>,
-}
-
-impl Clerk {
-    async fn new(
-        request: &ServerRequest,
-        key: &str,
-        idle: Duration,
-        migrate_as: MigrateAs,
-        (own, many): (WeakUnboundedSender<Request>, Arc<AtomicBool>),
-    ) -> Result<Self> {
-        let Shared { server, session } = server::share(request, key, idle).await?;
-        // For as long as the process lives.
-        let server: &'static Server = Box::leak(Box::new(server));
-        Ok(Self {
-            owner: application::owner_of(server, migrate_as).role,
-            server,
-            session,
-            lease: Lease::new(),
-            idle,
-            clones: 0,
-            seats: BTreeSet::new(),
-            waiting: VecDeque::new(),
-            condemned: VecDeque::new(),
-            making: Places::default(),
-            removing: Places::default(),
-            owed: None,
-            many,
-            own,
-        })
-    }
-
-    async fn serve(mut self, mut requests: UnboundedReceiver<Request>) {
-        let mut swept: Option<Instant> = None;
-        loop {
-            let request = if self.waiting.is_empty() && self.condemned.is_empty() {
-                requests.recv().await
-            } else {
-                let soon = tokio::time::timeout(AGAIN, requests.recv()).await;
-                let Ok(request) = soon else {
-                    self.look_again().await;
-                    // Nobody waits for it: once nobody asks for anything.
-                    self.remove_some(0);
-                    continue;
-                };
-                request
-            };
-            let Some(request) = request else {
-                return;
-            };
-            self.answer(request).await;
-            self.look_again().await;
-            self.remove_some(CONDEMNED);
-            // It can wait for the first one to be served.
-            if swept.is_none_or(|at| at.elapsed() > SWEEPING) {
-                swept = Some(Instant::now());
-                self.sweep().await;
-            }
-            if let Some(template) = self.owed.take() {
-                self.fill(template).await;
-            }
-        }
-    }
-
-    /// Has successors made of a clone that was ready.
-    async fn fill(&mut self, template: String) {
-        let Some(place) = self.making.take_if(true) else {
-            return;
-        };
-        // The first that a process asks for is its last where each test has a process: it opens no session for that order.
-        if self.clones == 1 {
-            let _ = pool::fill(&mut self.session, &template, &self.owner, 1).await;
-        }
-        let of = (template, self.owner.clone());
-        tokio::spawn(errand::fill(self.server, of, place));
-    }
-
-    /// Sees to what others left.
-    async fn sweep(&mut self) {
-        let _ = server::watched(self.server, &mut self.session, self.idle).await;
-        let left = leftovers(&mut self.session).await.unwrap_or_default();
-        self.many.store(left > pool::MANY, Ordering::Relaxed);
-        errand::sweep(self.server, left, &self.removing);
-    }
-
-    async fn answer(&mut self, request: Request) {
-        match request {
-            Request::Claim(order, reply) if self.waiting.is_empty() => {
-                self.claim(order, reply).await;
-            }
-            Request::Claim(order, reply) => self.waiting.push_back((order, reply)),
-            Request::Leave(names, seats, done) => {
-                if let Some(done) = done {
-                    tokio::spawn(errand::reap(self.server, done));
-                }
-                self.free(&seats).await;
-                self.condemned.extend(names);
-            }
-            Request::Keep(name, done) => {
-                let _ = keep(&mut self.session, &name).await;
-                let _ = done.send(());
-            }
-        }
-    }
-
-    /// Serves those who wait for seats, in their order.
-    async fn look_again(&mut self) {
-        while let Some((order, reply)) = self.waiting.pop_front() {
-            let before = self.waiting.len();
-            if !reply.is_closed() {
-                self.claim(order, reply).await;
-            }
-            if self.waiting.len() > before {
-                break;
-            }
-        }
-    }
-
-    /// Has databases removed that are done with, but for so many.
-    fn remove_some(&mut self, most: usize) {
-        while let Some(place) = self.removing.take_if(self.condemned.len() > most) {
-            if let Some(name) = self.condemned.pop_front() {
-                tokio::spawn(errand::remove(self.server, name, place));
-            }
-        }
-    }
-
-    async fn claim(&mut self, order: Order, reply: Reply) {
-        self.clones += 1;
-        let name = format!("watertight_{}_{}", self.lease.id(), self.clones);
-        let found =
-            match pool::claim(&mut self.session, (&self.lease, &order), &name, &self.seats).await {
-                Ok(found) => found,
-                Err(error) => return drop(reply.send(Answer::Is(Err(error)))),
-            };
-        // Those of the living count, too, until it is looked which are dead.
-        if found.many {
-            self.many.store(true, Ordering::Relaxed);
-        }
-        if let Some(refused) = found.refused(&order) {
-            return drop(reply.send(Answer::Is(Err(refused))));
-        }
-        if found.seats.is_empty() {
-            return self.wait(order, reply, found.all);
-        }
-        let claim = Claim {
-            note: found.note,
-            goes: order.how != How::Shared,
-            name: if order.how == How::Shared {
-                order.template.clone()
-            } else {
-                name
-            },
-            seats: found.seats,
-        };
-        self.seats.extend(&claim.seats);
-        if claim.note.is_none() {
-            self.free(&claim.seats).await;
-            let seats = Vec::new();
-            return drop(reply.send(Answer::Is(Ok(Claim { seats, ..claim }))));
-        }
-        let (server, own, owner) = (self.server, self.own.clone(), self.owner.clone());
-        if found.claimed || order.how == How::Shared {
-            errand::give(claim, &reply, &own);
-        } else {
-            let template = order.template.clone();
-            tokio::spawn(errand::make(server, (template, owner), claim, reply, own));
-        }
-        if order.how == How::Ready && !found.plenty {
-            self.owed = Some(order.template);
-        }
-    }
-
-    async fn free(&mut self, seats: &[i32]) {
-        let _ = pool::leave(&mut self.session, seats).await;
-        self.seats.retain(|seat| !seats.contains(seat));
-    }
-
-    /// Has one wait until others leave.
-    fn wait(&mut self, order: Order, reply: Reply, all: i32) {
-        if !order.told {
-            let _ = reply.send(Answer::Waits(format!(
-                "waiting for {} connections: other tests have all {all} that the server has for tests",
-                order.connections
-            )));
-        }
-        self.waiting.push_front((
-            Order {
-                told: true,
-                ..order
-            },
-            reply,
-        ));
-    }
 }

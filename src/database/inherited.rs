@@ -6,12 +6,11 @@ use crate::model::literal;
 const LISTS: &str = "'local_preload_libraries', 'search_path', 'session_preload_libraries', \
                      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'";
 
-/// The condition that a template has something to pass on: most have not, and to ask costs a tenth of passing nothing on.
-pub(super) fn passes_on(template: &str) -> String {
+/// The condition that a row of `pg_database` has something to pass on: most have not, and to ask costs a tenth of passing
+/// nothing on.
+pub(super) fn passes_on(row: &str) -> String {
     format!(
-        "EXISTS (SELECT FROM pg_database d WHERE datname = {}
-           AND (datacl IS NOT NULL OR EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid)))",
-        literal(template)
+        "{row}.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = {row}.oid)"
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod application;
 mod census;
+mod clerk;
 mod desk;
 mod errand;
 mod fresh;
@@ -11,6 +12,7 @@ mod lease;
 mod partition;
 mod pool;
 mod published;
+mod seats;
 mod tenants;
 mod tool;
 
@@ -72,7 +74,7 @@ impl<'a> Databases<'a> {
         let options = server.options(server.administrator(), server.maintenance_database());
         let mut maintenance = connect(&options).await?;
         let lease = lease::Lease::take(&mut maintenance).await?;
-        lease::remove_leftovers(&mut maintenance, usize::MAX).await?;
+        lease::remove_leftovers(&mut maintenance).await?;
         if application::owns(server, migrate_as) {
             application::ensure_owner(server, &mut maintenance).await?;
         }

@@ -1,23 +1,21 @@
 //! Clones that are made before anybody asks. All that is known of them lies with the server, in their names: whatever
 //! process claims one renames it, and orders another, which the server makes to the end whatever becomes of the process.
 
-use std::collections::BTreeSet;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
-
-use super::desk::{How, Order};
 use super::inherited::{inherited, passes_on};
-use super::lease::{Lease, MARK};
+use super::lease::{self, Lease, MARK};
+use super::seats::{Answer, Seats};
 use super::{creation, execute, published, scalar};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Result};
 use crate::model::{literal, quoted};
-use crate::server;
 
 /// So many clones are ready for use, of all templates of a server together.
 const READY: i64 = 16;
 
 /// With fewer, more are made: those who ask one after the other are not disturbed by the making.
-const FEW: i64 = 8;
+pub(super) const FEW: usize = 8;
 
 /// With more databases of dead processes than this, a process that leaves removes some before it ends. Those that live on for
 /// a while do so anyway; those of quick tests end before, and a suite of them would fill the memory.
@@ -29,136 +27,162 @@ const MAKERS: i32 = 3;
 /// The first key of the advisory locks of those who make clones: "wato".
 const MAKER_SPACE: i32 = 0x7761_746f;
 
-/// The first key of the advisory locks of those who claim one: "watc".
-const CLAIM_SPACE: i32 = 0x7761_7463;
-
-/// The first key of the advisory locks on connections: "wate".
-const SEAT_SPACE: i32 = 0x7761_7465;
-
-/// Connections that tests have not: sessions that claim and make databases, and people who look at them.
-const RESERVED: i32 = 40;
-
-/// What was found of a template by one who wants a clone.
+/// What the server has for one who wants a clone.
 pub(super) struct Found {
     /// The note of the template, where it is there.
     pub(super) note: Option<String>,
-    /// Whether a clone was ready; it has the name now that was wanted for it.
-    pub(super) claimed: bool,
-    /// The seats that were taken; too few seats were free where there are none.
-    pub(super) seats: Vec<i32>,
-    /// How many seats there are at all.
-    pub(super) all: i32,
-    /// Whether enough clones are ready for those who come soon.
-    pub(super) plenty: bool,
-    /// Whether there may be many that dead processes left.
-    pub(super) many: bool,
+    /// Whether a clone lacks what the template has.
+    pub(super) passes_on: bool,
+    /// The clones that are ready.
+    pub(super) ready: Vec<String>,
+    /// How many clones are ready, of all templates.
+    pub(super) stock: usize,
+    /// The databases of runs, living and dead ones.
+    pub(super) used: Vec<String>,
+    /// The name of the clone that was taken.
+    pub(super) claimed: Option<String>,
 }
 
 impl Found {
-    /// Why it would be no use to wait.
-    pub(super) fn refused(&self, order: &Order) -> Option<Error> {
-        let (wanted, all) = (order.connections, self.all);
-        (i64::from(wanted) > i64::from(all)).then(|| {
-            Error::Usage(format!(
-                "a test asks for {wanted} connections, and the server has {all} for tests: ask for fewer, or raise its \
-                 max_connections"
-            ))
-        })
+    /// Whether there may be many that dead processes left.
+    pub(super) fn many(&self) -> bool {
+        i64::try_from(self.used.len()).is_ok_and(|used| used > MANY)
     }
 }
 
-/// Takes the lease, seats besides those that are held, and a clone of a template that is ready. Without seats no clone
-/// is taken.
-pub(super) async fn claim(
+/// Asks for so many seats.
+pub(super) async fn sit(
     session: &mut PgConnection,
-    (lease, order): (&Lease, &Order),
-    name: &str,
-    held: &BTreeSet<i32>,
-) -> Result<Found> {
-    let ready = literal(&ready(&order.template));
-    let (passes_on, inherited) = (
-        passes_on(&order.template),
-        literal(&inherited(&order.template, name)),
-    );
-    let (template, name) = (literal(&order.template), literal(name));
-    let (lease, held, using) = (lease.lock(), listed(held), server::using());
-    let (seats, pooled) = (order.connections, order.how == How::Ready);
-    // A claimer's lock on the clone lasts until the new name can be seen; who read the old one before finds nothing by it.
-    // Few statements, as most of the time goes into what a new session plans first.
-    let sql = format!(
-        "DO $claim$
-DECLARE clone record; claimed text := ''; taken int[];
-BEGIN
-  PERFORM {using}, {lease};
-  -- A session may take its own lock again.
-  taken := ARRAY(SELECT seat FROM generate_series(1, current_setting('max_connections')::int - {RESERVED}) seat
-    WHERE CASE WHEN seat = ANY ('{{{held}}}'::int[]) THEN false ELSE pg_try_advisory_lock({SEAT_SPACE}, seat) END
-    LIMIT {seats});
-  IF cardinality(taken) < {seats} THEN
-    PERFORM pg_advisory_unlock({SEAT_SPACE}, seat) FROM unnest(taken) seat;
-    taken := '{{}}';
-  ELSE
-    FOR clone IN SELECT oid, datname FROM pg_database
-                 WHERE starts_with(datname, {ready}) AND datconnlimit = {MARK} AND {pooled} ORDER BY oid LOOP
-      CONTINUE WHEN NOT pg_try_advisory_xact_lock({CLAIM_SPACE}, clone.oid::int);
-      BEGIN
-        EXECUTE format('ALTER DATABASE %I RENAME TO %I', clone.datname, {name});
-        claimed := {name};
-        EXIT;
-      EXCEPTION WHEN object_in_use OR invalid_catalog_name THEN
-      END;
-    END LOOP;
-  END IF;
-  IF claimed <> '' AND {passes_on} THEN EXECUTE {inherited}; END IF;
-  PERFORM set_config('watertight.claimed', claimed, false), set_config('watertight.seats', taken::text, false);
-END $claim$;
-SELECT (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {template}),
-       current_setting('watertight.claimed') <> '', current_setting('watertight.seats')::int[],
-       current_setting('max_connections')::int - {RESERVED},
-       (SELECT count(*) FROM pg_database WHERE starts_with(datname, 'watertight_ready_') AND datconnlimit = {MARK}) >= {FEW},
-       (SELECT count(*) FROM pg_database WHERE datconnlimit = {MARK}) > {MANY} + {READY}"
-    );
-    let claiming = "claim a database";
-    let row = sqlx::raw_sql(AssertSqlSafe(sql))
-        .fetch_one(session)
+    lease: &Lease,
+    seats: &Seats,
+    count: usize,
+) -> Result<Answer> {
+    answer(&rows(session, seats.asking(lease, count)).await?)
+}
+
+/// Asks for so many seats, and looks what there is of a template, in one round trip.
+pub(super) async fn sit_and_look(
+    session: &mut PgConnection,
+    lease: &Lease,
+    (seats, count): (&Seats, usize),
+    template: &str,
+) -> Result<(Answer, Found)> {
+    let sql = format!("{}; {}", seats.asking(lease, count), looking(template));
+    let rows = rows(session, sql).await?;
+    let found = found(rows.get(1..).unwrap_or_default(), template)?;
+    Ok((answer(&rows)?, found))
+}
+
+/// Looks what there is of a template.
+pub(super) async fn look(session: &mut PgConnection, template: &str) -> Result<Found> {
+    found(&rows(session, looking(template)).await?, template)
+}
+
+const CLAIMING: &str = "claim a database";
+
+async fn rows(session: &mut PgConnection, sql: String) -> Result<Vec<PgRow>> {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .fetch_all(session)
         .await
-        .doing(claiming)?;
-    let read = || {
-        let comment: Option<String> = row.try_get(0)?;
-        Ok::<_, sqlx::Error>(Found {
-            note: comment.and_then(|comment| published::note(&comment)),
-            claimed: row.try_get(1)?,
-            seats: row.try_get(2)?,
-            all: row.try_get(3)?,
-            plenty: row.try_get(4)?,
-            many: row.try_get(5)?,
-        })
+        .doing(CLAIMING)
+}
+
+fn answer(rows: &[PgRow]) -> Result<Answer> {
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound);
+    row.and_then(Answer::read).doing(CLAIMING)
+}
+
+fn looking(template: &str) -> String {
+    let template = literal(template);
+    format!(
+        "SELECT datname::text, CASE WHEN datname = {template} THEN shobj_description(oid, 'pg_database') END,
+                CASE WHEN datname = {template} THEN {} ELSE false END
+         FROM pg_database d WHERE datconnlimit = {MARK}",
+        passes_on("d")
+    )
+}
+
+fn found(rows: &[PgRow], template: &str) -> Result<Found> {
+    let ready = ready(template);
+    let mut found = Found {
+        note: None,
+        passes_on: false,
+        ready: Vec::new(),
+        stock: 0,
+        used: Vec::new(),
+        claimed: None,
     };
-    read().doing(claiming)
+    for row in rows {
+        let name: String = row.try_get(0).doing(CLAIMING)?;
+        found.stock += usize::from(name.starts_with("watertight_ready_"));
+        if name.starts_with(&ready) {
+            found.ready.push(name);
+        } else if lease::is_of_run(&name) {
+            found.used.push(name);
+        } else if name == template {
+            let comment: Option<String> = row.try_get(1).doing(CLAIMING)?;
+            found.note = comment.and_then(|comment| published::note(&comment));
+            found.passes_on = row.try_get(2).doing(CLAIMING)?;
+        }
+    }
+    Ok(found)
 }
 
-/// Gives seats back.
-pub(super) async fn leave(session: &mut PgConnection, seats: &[i32]) -> Result<()> {
-    let sql = format!(
-        "SELECT pg_advisory_unlock({SEAT_SPACE}, seat) FROM unnest('{{{}}}'::int[]) seat",
-        listed(seats)
-    );
-    execute(session, &sql).await
+/// Takes one of the clones that are ready, where there are some, and gives it a name.
+pub(super) async fn take(
+    session: &mut PgConnection,
+    found: &mut Found,
+    (template, name): (&str, String),
+) -> Result<()> {
+    // Not the one that everybody takes who comes now.
+    let (mut at, ..) = uuid::Uuid::new_v4().as_fields();
+    while !found.ready.is_empty() {
+        let index = usize::try_from(at).unwrap_or_default() % found.ready.len();
+        let ready = found.ready.swap_remove(index);
+        at = at.rotate_left(7);
+        let sql = format!(
+            "ALTER DATABASE {} RENAME TO {}",
+            quoted(&ready),
+            quoted(&name)
+        );
+        let renamed = session.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        found.stock = found.stock.saturating_sub(1);
+        match renamed {
+            Ok(_) => {
+                if found.passes_on {
+                    execute(session, &inherited(template, &name)).await?;
+                }
+                found.claimed = Some(name);
+                return Ok(());
+            }
+            // Somebody else took it, or looks at it.
+            Err(sqlx::Error::Database(error))
+                if matches!(error.code().as_deref(), Some(TAKEN | LOOKED_AT)) => {}
+            Err(error) => return Err(error).doing(CLAIMING),
+        }
+    }
+    Ok(())
 }
 
-fn listed<'a>(seats: impl IntoIterator<Item = &'a i32>) -> String {
-    let seats: Vec<String> = seats.into_iter().map(ToString::to_string).collect();
-    seats.join(",")
-}
+/// `invalid_catalog_name`
+const TAKEN: &str = "3D000";
 
-/// Makes clones of a template, up to so many, until enough are ready or enough others are at it.
-pub(super) async fn fill(
+/// `object_in_use`
+const LOOKED_AT: &str = "55006";
+
+/// Makes a clone of a template.
+pub(super) async fn make_ready(
     session: &mut PgConnection,
     template: &str,
     owner: &str,
-    most: usize,
 ) -> Result<()> {
-    let ready = ready(template);
+    let (id, ..) = uuid::Uuid::new_v4().as_fields();
+    let name = format!("{}{id:08x}", ready(template));
+    execute(session, &creation(&name, template, owner)).await
+}
+
+/// Makes clones of a template until enough are ready or enough others are at it.
+pub(super) async fn fill(session: &mut PgConnection, template: &str, owner: &str) -> Result<()> {
     let maker = format!(
         "SELECT maker FROM generate_series(1, {MAKERS}) maker
          WHERE (SELECT count(*) FROM pg_database WHERE datname ~ '^watertight_ready_' AND datconnlimit = {MARK}) < {READY}
@@ -166,23 +190,11 @@ pub(super) async fn fill(
            AND pg_try_advisory_lock({MAKER_SPACE}, maker) LIMIT 1",
         literal(template)
     );
-    for _ in 0..most {
-        let maker: Option<i32> =
-            scalar(session, maker.clone(), "look how many databases are ready").await?;
-        let Some(maker) = maker else {
-            return Ok(());
-        };
-        let (id, ..) = uuid::Uuid::new_v4().as_fields();
-        execute(
-            session,
-            &creation(&format!("{ready}{id:08x}"), template, owner),
-        )
-        .await?;
-        execute(
-            session,
-            &format!("SELECT pg_advisory_unlock({MAKER_SPACE}, {maker})"),
-        )
-        .await?;
+    let looking = "look how many databases are ready";
+    while let Some(maker) = scalar::<i32>(session, maker.clone(), looking).await? {
+        make_ready(session, template, owner).await?;
+        let unlock = format!("SELECT pg_advisory_unlock({MAKER_SPACE}, {maker})");
+        execute(session, &unlock).await?;
     }
     Ok(())
 }

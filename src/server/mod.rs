@@ -53,7 +53,7 @@ use provider::Provider;
 pub use recording::Recording;
 pub use running::Server;
 pub use shared::{Running, Shared, running, share, watched};
-pub use watch::using;
+pub use watch::{unwatched, using};
 
 use crate::error::{Error, Result};
 

@@ -114,3 +114,12 @@ pub(super) async fn users(session: &mut PgConnection) -> Result<(u64, u64)> {
 pub fn using() -> String {
     format!("pg_catalog.pg_advisory_lock_shared({SPACE}, {USE})")
 }
+
+/// The expression that is true where no session ends the server when nobody uses it any more.
+#[must_use]
+pub fn unwatched() -> String {
+    format!(
+        "CASE WHEN pg_catalog.pg_try_advisory_lock({SPACE}, {WATCH}) THEN pg_catalog.pg_advisory_unlock({SPACE}, {WATCH}) \
+         ELSE false END"
+    )
+}

@@ -21,6 +21,9 @@ use super::{Outcome, median, quantile};
 /// Those who ask at once.
 const ASKERS: usize = 8;
 
+/// So many are ready when the pool is full, but for one.
+const FULL: i64 = 15;
+
 /// Databases that one asker has in a round, while the pool lasts.
 const EACH: usize = 8;
 
@@ -224,17 +227,20 @@ async fn acquired(builder: Builder) -> Result<f64, String> {
     Ok(milliseconds(asked))
 }
 
-/// Waits until as many clones are ready as a round takes, and nothing is being removed any more.
+/// Waits until as many clones are ready as a round takes without more being made meanwhile, and nothing is being removed any
+/// more: this process uses one, and has one ahead.
 async fn full(held: &TestDatabase) -> Result<(), String> {
     let sql = "SELECT count(*) FILTER (WHERE datname LIKE 'watertight\\_ready\\_%'), count(*) FILTER (WHERE datname ~ '^watertight_[0-9a-f]{8}_')
                FROM pg_database";
     let started = Instant::now();
+    let mut before = (0, 0);
     loop {
-        let (ready, used): (i64, i64) = sqlx::query_as(sql)
+        let now: (i64, i64) = sqlx::query_as(sql)
             .fetch_one(held.pool())
             .await
             .map_err(said)?;
-        if ready >= i64::try_from(EACH).unwrap_or(i64::MAX) && used <= 1 {
+        let (ready, used) = now;
+        if ready >= FULL && used <= 2 {
             return Ok(());
         }
         if started.elapsed() > Duration::from_mins(2) {
@@ -242,9 +248,12 @@ async fn full(held: &TestDatabase) -> Result<(), String> {
                 "{ready} databases are ready and {used} in use after two minutes"
             ));
         }
-        // Whoever claims one orders two, and has removed what others left.
-        acquired(asked()).await?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        // Whoever claims one orders more, and has removed what others left.
+        if now == before {
+            acquired(asked()).await?;
+        }
+        before = now;
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 
