@@ -1,8 +1,10 @@
 //! [`Clerk`]: who serves at a [`Desk`](super::Desk), in the one session that a process has at a server.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
@@ -12,7 +14,7 @@ use super::desk::{Answer, Claim, Done, How, Order, Reply, Request};
 use super::errand::{self, Errands};
 use super::lease::{Lease, leftovers, remove_some};
 use super::pool::{self, Found};
-use super::seats::Seats;
+use super::seats::{self, Seats};
 use super::{application, keep};
 use crate::error::Result;
 use crate::model::MigrateAs;
@@ -60,7 +62,8 @@ pub(super) struct Clerk {
     swept: Instant,
     /// When the server was seen to be there.
     seen: Instant,
-    many: Arc<AtomicBool>,
+    /// Whether one who leaves waits until something is done.
+    owes: Arc<AtomicBool>,
     own: WeakUnboundedSender<Request>,
 }
 
@@ -73,10 +76,21 @@ struct Owed {
     ahead: Option<String>,
     /// To have successors made of clones of this template.
     successor: Option<String>,
+    /// To have the server's catalogs cleaned.
+    vacuum: bool,
     /// To remove some of these, where they are of dead processes.
     removal: Vec<String>,
-    /// Who waits for that.
-    reaped: Vec<Done>,
+}
+
+impl Owed {
+    fn is_something(&self) -> bool {
+        self.watch || self.ahead.is_some() || self.successor.is_some() || !self.removal.is_empty()
+    }
+
+    /// Whether one who leaves waits until it is done, and not only until a successor is ordered: more is left than may be.
+    fn much(&self) -> bool {
+        self.vacuum || self.removal.len() > pool::MANY
+    }
 }
 
 /// What one finds who seeks seats and a clone.
@@ -93,7 +107,7 @@ impl Clerk {
         key: &str,
         idle: Duration,
         migrate_as: MigrateAs,
-        (own, many): (WeakUnboundedSender<Request>, Arc<AtomicBool>),
+        (own, owes): (WeakUnboundedSender<Request>, Arc<AtomicBool>),
     ) -> Result<Self> {
         let Shared { server, session } = server::share(request, key, idle).await?;
         // For as long as the process lives.
@@ -115,7 +129,7 @@ impl Clerk {
             owed: Owed::default(),
             swept: Instant::now(),
             seen: Instant::now(),
-            many,
+            owes,
             own,
         })
     }
@@ -123,7 +137,6 @@ impl Clerk {
     /// Serves until nobody can ask any more.
     pub(super) async fn serve(mut self, mut requests: UnboundedReceiver<Request>) {
         loop {
-            while requests.is_empty() && self.do_something_owed().await {}
             let patience = self.patience();
             match tokio::time::timeout(patience, requests.recv()).await {
                 Ok(None) => return,
@@ -132,7 +145,7 @@ impl Clerk {
                     self.look_again().await;
                     self.remove_some(CONDEMNED);
                 }
-                Err(_) if patience == QUIET => self.be_ahead().await,
+                Err(_) if patience == QUIET => self.do_something_owed().await,
                 Err(_) => {
                     self.free().await;
                     self.look_again().await;
@@ -150,7 +163,7 @@ impl Clerk {
 
     /// How long a request is waited for before something else is done.
     fn patience(&self) -> Duration {
-        if self.owed.ahead.is_some() {
+        if self.owed.is_something() {
             QUIET
         } else if self.waiting.is_empty() && self.condemned.is_empty() && !self.seats.has_spare() {
             SWEEPING
@@ -160,21 +173,56 @@ impl Clerk {
     }
 
     /// Does one thing that is owed, in the session that serves: where each test has a process, another session for it would
-    /// cost more than what it does. Whether there was one.
-    async fn do_something_owed(&mut self) -> bool {
+    /// cost more than what it does.
+    async fn do_something_owed(&mut self) {
         if std::mem::take(&mut self.owed.watch) {
             self.watch().await;
-        } else if let Some(template) = self.owed.successor.take() {
-            let _ = pool::make_ready(&mut self.session, &template, &self.owner).await;
-        } else if !self.owed.removal.is_empty() {
-            let names = std::mem::take(&mut self.owed.removal);
-            let _ = remove_some(&mut self.session, &self.lease, &names, SOME).await;
+        } else if self.owed.ahead.is_some() {
+            self.be_ahead().await;
+        } else if self.owed.successor.is_some() {
+            self.succeed(None).await;
         } else {
-            // Who waits for more than was known of waits no longer.
-            self.owed.reaped.clear();
-            return false;
+            self.tidy().await;
         }
-        true
+    }
+
+    /// Does what others need of it for one who may end as soon as `done` is dropped.
+    async fn settle(&mut self, done: Done) {
+        if self.owed.much() {
+            self.succeed(None).await;
+            self.tidy().await;
+            drop(done);
+        } else {
+            self.succeed(Some(done)).await;
+        }
+    }
+
+    /// Makes a clone for those who come next, where one is owed. Whoever waits for the order to be sent may end then: the
+    /// server carries it out.
+    async fn succeed(&mut self, sent: Option<Done>) {
+        let Some(template) = self.owed.successor.take() else {
+            return;
+        };
+        let making = pool::make_ready(&mut self.session, &template, &self.owner);
+        let mut making = std::pin::pin!(making);
+        let begun = poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await;
+        drop(sent);
+        self.owes.store(self.owed.much(), Ordering::Relaxed);
+        if begun.is_pending() {
+            // Who finds none makes one for himself, and is told why that fails.
+            let _ = making.await;
+        }
+    }
+
+    /// Removes some of what dead processes left, in the server's catalogs, too, where it is this process's turn.
+    async fn tidy(&mut self) {
+        let names = std::mem::take(&mut self.owed.removal);
+        let _ = remove_some(&mut self.session, &self.lease, &names, SOME).await;
+        if std::mem::take(&mut self.owed.vacuum) {
+            let _ = pool::vacuum(&mut self.session).await;
+        }
+        self.owes
+            .store(self.owed.successor.is_some(), Ordering::Relaxed);
     }
 
     /// Takes a clone before it is asked for.
@@ -183,7 +231,7 @@ impl Clerk {
             return;
         };
         // Who asks for it is told why where this fails.
-        if let Ok(mut found) = pool::look(&mut self.session, &template).await
+        if let Ok(mut found) = pool::look(&mut self.session, self.server, &template).await
             && self.take(&template, &mut found).await.is_ok()
         {
             self.seen = Instant::now();
@@ -200,7 +248,6 @@ impl Clerk {
     async fn sweep(&mut self) {
         self.watch().await;
         let left = leftovers(&mut self.session).await.unwrap_or_default();
-        self.many.store(left > pool::MANY, Ordering::Relaxed);
         self.errands.sweep(left);
     }
 
@@ -216,9 +263,11 @@ impl Clerk {
             }
             Request::Claim(order, reply) => self.waiting.push_back((order, reply)),
             Request::Leave(names, seats, done) => {
-                self.owed.reaped.extend(done);
                 self.seats.leave(seats);
                 self.condemned.extend(names);
+                if let Some(done) = done {
+                    self.settle(done).await;
+                }
             }
             Request::Keep(name, done) => {
                 let _ = keep(&mut self.session, &name).await;
@@ -267,10 +316,18 @@ impl Clerk {
         let (session, lease, seats) = (&mut self.session, &self.lease, &self.seats);
         let (answer, mut found) = match ahead {
             Some((_, found)) if missing == 0 && self.seen.elapsed() < SEEN => {
-                (Default::default(), found)
+                (seats::Answer::default(), found)
             }
             Some((_, found)) => (pool::sit(session, lease, seats, missing).await?, found),
-            None => pool::sit_and_look(session, lease, (seats, missing), &order.template).await?,
+            None => {
+                pool::sit_and_look(
+                    (session, self.server),
+                    lease,
+                    (seats, missing),
+                    &order.template,
+                )
+                .await?
+            }
         };
         self.owed.watch |= answer.unwatched && self.server.is_disposable();
         let too_few = answer.taken.len() < missing;
@@ -297,17 +354,15 @@ impl Clerk {
     /// Gives one who has seats what there is, or has it made.
     fn give(&mut self, order: Order, reply: Reply, seats: Vec<i32>, found: Found) {
         let Order { template, how, .. } = order;
-        // Those of the living count, too, until it is looked which are dead.
-        if found.many() {
-            self.many.store(true, Ordering::Relaxed);
-        }
         let Found {
             note,
             claimed,
             stock,
             used,
+            turn,
             ..
         } = found;
+        self.owed.vacuum |= turn && self.server.is_disposable();
         let usable = note.is_some();
         let is_there = claimed.is_some() || !usable || how == How::Shared;
         let claim = Claim {
@@ -352,6 +407,8 @@ impl Clerk {
         if !first && self.ahead.is_none() {
             self.owed.ahead = Some(template);
         }
+        let owes = self.owed.successor.is_some() || self.owed.much();
+        self.owes.store(owes, Ordering::Relaxed);
     }
 
     /// Gives other processes the seats that no test has.

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::model::MigrateAs;
 use crate::server::{Server, ServerRequest};
 
-/// So long a process that leaves removes what dead ones left, at most.
-const REAPING: Duration = Duration::from_secs(1);
+/// So long one who leaves waits at most.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// What a test wants.
 #[derive(Clone, Debug)]
@@ -90,8 +90,8 @@ pub(super) enum Request {
 pub struct Desk {
     server: &'static Server,
     requests: UnboundedSender<Request>,
-    /// Whether dead processes have left many databases.
-    many: Arc<AtomicBool>,
+    /// Whether something is to be done before this process ends.
+    owes: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -107,8 +107,8 @@ impl Desk {
     ) -> Result<Self> {
         let (requests, queue) = unbounded_channel();
         let own = requests.downgrade();
-        let many = Arc::new(AtomicBool::default());
-        let told = Arc::clone(&many);
+        let owes = Arc::new(AtomicBool::default());
+        let told = Arc::clone(&owes);
         let (opened, opening) = oneshot::channel();
         let thread = std::thread::Builder::new().name("watertight".to_owned());
         let thread = thread.spawn(move || {
@@ -135,7 +135,7 @@ impl Desk {
         Ok(Self {
             server,
             requests,
-            many,
+            owes,
         })
     }
 
@@ -163,13 +163,13 @@ impl Desk {
         Err(closed())
     }
 
-    /// Gives databases of this process back: they are removed, if it lives to see it; else by whoever comes next. Where too
-    /// many are left so, this returns when some of them are removed.
+    /// Gives databases of this process back: they are removed, if it lives to see it; else by whoever comes next. This returns
+    /// when what others need of a process that ends is ordered, and where too many databases are left, when some are removed.
     pub fn leave(&self, names: Vec<String>, seats: Vec<i32>) {
-        let (done, reaped) = std::sync::mpsc::channel();
-        let done = self.many.load(Ordering::Relaxed).then_some(done);
+        let (done, settled) = std::sync::mpsc::channel();
+        let done = self.owes.load(Ordering::Relaxed).then_some(done);
         let _ = self.requests.send(Request::Leave(names, seats, done));
-        let _ = reaped.recv_timeout(REAPING);
+        let _ = settled.recv_timeout(SETTLING);
     }
 
     /// Leaves a database of this process to people; returns when that is so.

@@ -74,13 +74,11 @@ impl Errands {
     /// Runs one in a session; one that fails is not used again.
     async fn run<T>(&self, errand: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let mut session = match idle {
-            Some(session) => session,
-            None => {
-                let server = self.server;
-                connect(&server.options(server.administrator(), server.maintenance_database()))
-                    .await?
-            }
+        let mut session = if let Some(session) = idle {
+            session
+        } else {
+            let server = self.server;
+            connect(&server.options(server.administrator(), server.maintenance_database())).await?
         };
         let done = errand(&mut session).await?;
         if let Ok(mut idle) = self.idle.lock() {

@@ -171,3 +171,25 @@ pub(super) async fn leftovers(session: &mut PgConnection) -> Result<i64> {
         .await
         .map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_a_run_or_it_is_not() {
+        for name in ["watertight_0a1b2c3d_1", "watertight_ffffffff_template"] {
+            assert!(is_of_run(name), "{name}");
+        }
+        for name in [
+            "postgres",
+            "watertight_0a1b2c3d",
+            "watertight_template_0123456789abcdef",
+            "watertight_ready_0123456789abcdef_01234567",
+            "watertight_0a1b2cé_1",
+            "other_0a1b2c3d_1",
+        ] {
+            assert!(!is_of_run(name), "{name}");
+        }
+    }
+}

@@ -122,3 +122,27 @@ fn listed<'a>(seats: impl IntoIterator<Item = &'a i32>) -> String {
     let seats: Vec<String> = seats.into_iter().map(ToString::to_string).collect();
     seats.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_that_one_left_serve_the_next_and_are_asked_for_once() {
+        let mut seats = Seats::default();
+        assert_eq!(seats.missing(3), 3);
+        seats.leave(vec![4, 7, 9]);
+        let mut taken = seats.take(3);
+        taken.sort_unstable();
+        assert_eq!(
+            (taken.as_slice(), seats.missing(2)),
+            ([4, 7, 9].as_slice(), 2)
+        );
+        // What a test has is not asked for again: the session would get it.
+        assert!(seats.asking(&Lease::new(), 2).contains("'{4,7,9}'"));
+        seats.leave(taken);
+        assert_eq!((seats.missing(4), seats.has_spare()), (1, true));
+        assert_eq!(seats.take(2).len(), 2);
+        assert_eq!(seats.missing(2), 1);
+    }
+}

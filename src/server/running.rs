@@ -115,6 +115,16 @@ impl Server {
         self.kind() != "external"
     }
 
+    /// What no other server of this machine is called, where it is one of our own that has a socket.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&str> {
+        let (folder, _) = self.address.socket.as_ref()?;
+        folder
+            .file_name()?
+            .to_str()
+            .filter(|_| self.is_disposable())
+    }
+
     /// The version without the packager's part: `18.6`.
     #[must_use]
     pub fn version(&self) -> &str {
