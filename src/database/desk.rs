@@ -95,10 +95,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Opens it, at a server that others share ([`server::share`]).
+    /// Opens it, at a server that others share ([`crate::server::share`]).
     ///
     /// # Errors
-    /// As [`server::share`].
+    /// As [`crate::server::share`].
     pub async fn open(
         request: ServerRequest,
         key: String,
