@@ -30,8 +30,11 @@ const SEEN: Duration = Duration::from_millis(250);
 /// How often it is looked again whether seats are free.
 const AGAIN: Duration = Duration::from_millis(25);
 
-/// How often a process that lives on sees to what others left.
+/// How often a process whose tests ask for databases sees to what others left.
 const SWEEPING: Duration = Duration::from_secs(1);
+
+/// How often one does whose tests have long asked for nothing.
+const RARELY: Duration = Duration::from_secs(30);
 
 /// So many databases that are done with are left while tests ask for more.
 const CONDEMNED: usize = 8;
@@ -60,6 +63,8 @@ pub(super) struct Clerk {
     /// What is done once nobody asks for anything.
     owed: Owed,
     swept: Instant,
+    /// How long nothing has to happen until that is seen to again.
+    rest: Duration,
     /// When the server was seen to be there.
     seen: Instant,
     /// Whether one who leaves waits until something is done.
@@ -84,7 +89,11 @@ struct Owed {
 
 impl Owed {
     fn is_something(&self) -> bool {
-        self.watch || self.ahead.is_some() || self.successor.is_some() || !self.removal.is_empty()
+        self.watch
+            || self.ahead.is_some()
+            || self.successor.is_some()
+            || self.vacuum
+            || !self.removal.is_empty()
     }
 
     /// Whether one who leaves waits until it is done, and not only until a successor is ordered: more is left than may be.
@@ -128,6 +137,7 @@ impl Clerk {
             ahead: None,
             owed: Owed::default(),
             swept: Instant::now(),
+            rest: SWEEPING,
             seen: Instant::now(),
             owes,
             own,
@@ -141,12 +151,16 @@ impl Clerk {
             match tokio::time::timeout(patience, requests.recv()).await {
                 Ok(None) => return,
                 Ok(Some(request)) => {
+                    self.rest = SWEEPING;
                     self.answer(request).await;
                     self.look_again().await;
                     self.remove_some(CONDEMNED);
                 }
                 Err(_) if patience == QUIET => self.do_something_owed().await,
                 Err(_) => {
+                    if patience == self.rest {
+                        self.rest = RARELY;
+                    }
                     self.free().await;
                     self.look_again().await;
                     // Nobody waits for it: once nobody asks for anything.
@@ -166,7 +180,7 @@ impl Clerk {
         if self.owed.is_something() {
             QUIET
         } else if self.waiting.is_empty() && self.condemned.is_empty() && !self.seats.has_spare() {
-            SWEEPING
+            self.rest
         } else {
             AGAIN
         }
