@@ -149,23 +149,31 @@ fn the_page_reads_on_a_phone_and_a_desk_in_light_and_dark() {
     }
 }
 
+/// On two quiet cores four hundred open and answer within a second; how fast a machine is is no property of the page.
 #[test]
-fn four_hundred_tables_open_and_answer_within_a_second() {
+fn ten_times_as_many_tables_open_and_answer_in_less_than_ten_times_the_time() {
     if !programs() {
         return;
     }
     let scratch = Folder::new(&[]);
-    let html = render(&sample::large(400), "html", false).unwrap();
-    // How long it takes at best: what else the machine does is no property of the page.
+    let pages = [40, 400].map(|tables| render(&sample::large(tables), "html", false).unwrap());
     let time = |said: &Value| said["opened"].as_f64().unwrap() + said["answered"].as_f64().unwrap();
-    let mut tries = (0..15).map(|_| asked(&scratch, &html, 1280, 900));
-    let said = tries.find(|said| time(said) < 1000.0);
-    let said = said.expect("the page opens and answers within a second, at best");
-    eprintln!("{} bytes: {said}", html.len());
-    assert_eq!(said["all"], 406, "{said}");
-    assert_eq!(said["shown"], true, "{said}");
-    assert_eq!(said["filtered"], 10, "{said}");
-    assert_eq!(said["wrong"], 2, "{said}");
+    // At best: what else the machine does is no property of the page, either.
+    let mut best = [f64::INFINITY; 2];
+    let mut last = Value::Null;
+    for _ in 0..4 {
+        for (page, best) in pages.iter().zip(&mut best) {
+            last = asked(&scratch, page, 1280, 900);
+            *best = best.min(time(&last));
+        }
+    }
+    let [forty, four_hundred] = best;
+    eprintln!("{forty} and {four_hundred} ms: {last}");
+    assert!(four_hundred < 10.0 * forty, "{forty} and {four_hundred} ms");
+    assert_eq!(last["all"], 406, "{last}");
+    assert_eq!(last["shown"], true, "{last}");
+    assert_eq!(last["filtered"], 10, "{last}");
+    assert_eq!(last["wrong"], 2, "{last}");
 }
 
 #[test]
