@@ -114,21 +114,22 @@ fn resolve(
     variables: &[(String, String)],
     here: &Path,
 ) -> Result<Settings> {
-    let mut settings = Settings::default();
     let named = command_line.config.or_else(|| {
         let (_, path) = variables.iter().find(|(name, _)| name == "CONFIG")?;
         Some(PathBuf::from(path))
     });
-    settings.file = match named {
+    let file = match named {
         Some(path) => Some(path),
         None => look_upwards(here),
     };
     let mut folder = PathBuf::new();
-    if let Some(path) = settings.file.clone() {
-        let text = std::fs::read_to_string(here.join(&path)).map_err(|e| Error::io(&path, e))?;
-        folder.push(path.parent().unwrap_or(Path::new("")));
-        settings = read(settings, path.clone(), text)?;
-    }
+    let mut settings = match file {
+        Some(path) => {
+            folder.push(path.parent().unwrap_or(Path::new("")));
+            read(here, path)?
+        }
+        None => Settings::default(),
+    };
     for (name, value) in variables {
         let key = name.to_lowercase();
         let place = format!("{PREFIX}{name}");
@@ -153,19 +154,21 @@ fn resolve(
     Ok(settings)
 }
 
-/// Reads the text of the file, where it is not what was read last.
-fn read(mut settings: Settings, path: PathBuf, text: String) -> Result<Settings> {
-    /// The tests of a process read the same over and over.
-    static LAST: Mutex<Option<(PathBuf, String, Settings)>> = Mutex::new(None);
+/// What the file says. The tests of a process read the same over and over: it is parsed where it is not what was read last.
+fn read(here: &Path, path: PathBuf) -> Result<Settings> {
+    static LAST: Mutex<Option<(String, Settings)>> = Mutex::new(None);
+    let text = std::fs::read_to_string(here.join(&path)).map_err(|e| Error::io(&path, e))?;
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, _, read)) = last
-        .as_ref()
-        .filter(|last| last.0 == path && last.1 == text)
+    if let Some((known, settings)) = &*last
+        && *known == text
+        && settings.file.as_ref() == Some(&path)
     {
-        return Ok(read.clone());
+        return Ok(settings.clone());
     }
+    let mut settings = Settings::default();
     file::read(&mut settings, &path, &text)?;
-    *last = Some((path, text, settings.clone()));
+    settings.file = Some(path);
+    *last = Some((text, settings.clone()));
     Ok(settings)
 }
 

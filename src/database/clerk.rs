@@ -47,7 +47,6 @@ pub(super) struct Clerk {
     pub(super) server: &'static Server,
     session: PgConnection,
     lease: Lease,
-    owner: String,
     idle: Duration,
     clones: u32,
     /// How many clones tests got.
@@ -124,7 +123,6 @@ impl Clerk {
         let owner = application::owner_of(server, migrate_as).role;
         Ok(Self {
             errands: Errands::new(server, &owner),
-            owner,
             server,
             session,
             lease: Lease::new(),
@@ -217,7 +215,7 @@ impl Clerk {
         let Some(template) = self.owed.successor.take() else {
             return;
         };
-        let making = pool::make_ready(&mut self.session, &template, &self.owner);
+        let making = pool::make_ready(&mut self.session, &template, &self.errands.owner);
         let mut making = std::pin::pin!(making);
         let begun = poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await;
         drop(sent);

@@ -1,8 +1,8 @@
 //! [`Desk`]: where a process's tests get their databases and leave them.
 //!
 //! One session serves all of them, whatever runtimes they have: it lives on a thread of its own. Its locks say that the
-//! process lives. What need not be waited for, as making successors and removing what is done with, is ordered in other
-//! sessions: an order that was sent is carried out, even where the process ends.
+//! process lives. What need not be waited for, as making successors and removing what is done with, is ordered once nobody
+//! asks, or in other sessions: an order that was sent is carried out, even where the process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

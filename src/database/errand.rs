@@ -53,7 +53,7 @@ impl Drop for Place {
 pub(super) struct Errands {
     server: &'static Server,
     /// Who owns the databases.
-    owner: Arc<str>,
+    pub(super) owner: Arc<str>,
     /// Sessions that have nothing to do just now: opening one costs as much as most errands.
     idle: Arc<Mutex<Vec<PgConnection>>>,
     making: Places,

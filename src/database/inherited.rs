@@ -6,13 +6,10 @@ use crate::model::literal;
 const LISTS: &str = "'local_preload_libraries', 'search_path', 'session_preload_libraries', \
                      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'";
 
-/// The condition that a row of `pg_database` has something to pass on: most have not, and to ask costs a tenth of passing
+/// The condition that `d` of `pg_database` has something to pass on: most have not, and to ask costs a tenth of passing
 /// nothing on.
-pub(super) fn passes_on(row: &str) -> String {
-    format!(
-        "{row}.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = {row}.oid)"
-    )
-}
+pub(super) const PASSES_ON: &str =
+    "d.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid)";
 
 /// A statement that gives a clone the settings of its template (`ALTER DATABASE … SET`, `ALTER ROLE … IN DATABASE … SET`)
 /// and what was granted on it.

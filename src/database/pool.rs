@@ -4,7 +4,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
-use super::inherited::{inherited, passes_on};
+use super::inherited::{PASSES_ON, inherited};
 use super::lease::{self, Lease, MARK};
 use super::seats::{Answer, Seats};
 use super::{creation, execute, published, scalar};
@@ -66,8 +66,7 @@ impl Found {
             return Ok(self);
         }
         let sql = format!(
-            "SELECT shobj_description(oid, 'pg_database'), {} FROM pg_database d WHERE oid = {template}",
-            passes_on("d")
+            "SELECT shobj_description(oid, 'pg_database'), {PASSES_ON} FROM pg_database d WHERE oid = {template}"
         );
         for row in rows(session, sql).await? {
             let comment: Option<String> = row.try_get(0).doing(CLAIMING)?;
